@@ -1,0 +1,194 @@
+"""`hallmark <command>`: parses flags, runs one command, writes its report and results, and picks the exit code."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from hallmark.command import COMMANDS, Command, Context, Outcome, load
+from hallmark.contract import Flag, flags_of, parse_value
+from hallmark.errors import BadInputError, HallmarkError, ToolFailedError
+from hallmark.files import sha256_bytes, write_text
+from hallmark.gate_report import Check, GateReport
+
+USAGE_ERROR = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line `argv` (default: this process's) and return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(overview())
+        return 0 if arguments else USAGE_ERROR
+    name, *rest = arguments
+    if name not in COMMANDS:
+        return _fail(unknown_command(name))
+    command = load(name)
+    options = _parser(name, command).parse_args(rest)
+    with _terminated_as_error(), _report_folder(options.report) as folder:
+        try:
+            params = _params(command, options)
+            outcome = command.run(params, Context(report_dir=folder, say=_say))
+        except HallmarkError as error:
+            outcome = Outcome(report=_error_report(name, error))
+        try:
+            _write(name, command, outcome, options, folder)
+        except HallmarkError as error:
+            return _fail(error)
+    print(outcome.report.to_text(), flush=True)
+    return outcome.report.exit_code
+
+
+def overview() -> str:
+    """The text of `hallmark --help`: every command in a line, without importing one."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {summary}" for name, summary in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: hallmark <command> [--flag=value ...]",
+            "",
+            "Takes a machine-learning model from a commit to a signed image and a manifest commit,",
+            "and refuses it wherever it should be refused.",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "exit codes: 0 passed, 1 the gate said no, 2 bad input or usage, 3 a tool or service failed",
+            "example: hallmark check-code --help",
+        ]
+    )
+
+
+def unknown_command(name: str) -> BadInputError:
+    """The error for a command that does not exist, with the nearest one that does."""
+    import difflib
+
+    near = difflib.get_close_matches(name, COMMANDS, n=1)
+    hint = f"did you mean {near[0]}? " if near else ""
+    return BadInputError(f"there is no command {name}", solution=f"{hint}`hallmark --help` lists them")
+
+
+def _parser(name: str, command: Command) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"hallmark {name}",
+        description=f"{name}: {COMMANDS[name]}.",
+        epilog=f"example:\n  {command.EXAMPLE}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    for flag in flags_of(command.Params):
+        many = flag.tekton_type == "array"
+        parser.add_argument(
+            flag.flag,
+            dest=flag.field,
+            required=flag.required,
+            nargs="*" if many else None,
+            metavar=_metavar(flag),
+            help=_help(flag),
+        )
+    parser.add_argument("--report", type=Path, metavar="FOLDER", help="where this command's report is written")
+    results = parser.add_argument_group("results", "files to write a result to; left out: not written")
+    for flag in flags_of(command.Results):
+        results.add_argument(flag.flag, dest=f"result_{flag.field}", metavar="FILE", help=flag.description)
+    results.add_argument("--result-report-digest", metavar="FILE", help="SHA-256 of the JSON report")
+    return parser
+
+
+def _metavar(flag: Flag) -> str:
+    return "PATH" if flag.kind == "path" else "VALUE"
+
+
+def _help(flag: Flag) -> str:
+    default = f" (default: {flag.tekton_default})" if flag.tekton_default not in (None, "", []) else ""
+    return f"{flag.description}{default}".replace("%", "%%")
+
+
+def _params(command: Command, options: argparse.Namespace) -> Any:
+    """The command's frozen `Params`; a flag that was not given keeps its declared default."""
+    values: dict[str, Any] = {}
+    for flag in flags_of(command.Params):
+        given = getattr(options, flag.field)
+        if given is not None:
+            values[flag.field] = tuple(given) if isinstance(given, list) else parse_value(flag, given)
+    return command.Params(**values)
+
+
+def _write(name: str, command: Command, outcome: Outcome, options: argparse.Namespace, folder: Path) -> None:
+    """Report first, then results: a result that exists always has its report."""
+    report = outcome.report
+    text = report.to_json()
+    if options.report is not None:
+        write_text(folder / f"{name}.json", text)
+        write_text(folder / f"{name}.junit.xml", report.to_junit())
+    for flag in flags_of(command.Results):
+        target = getattr(options, f"result_{flag.field}")
+        value = None if outcome.results is None else getattr(outcome.results, flag.field)
+        if target:
+            _replace(Path(target), value)
+    if options.result_report_digest:
+        _replace(Path(options.result_report_digest), sha256_bytes(text.encode()))
+
+
+def _replace(target: Path, value: str | None) -> None:
+    """Write a result, or take away what code of the model's repository may have put in its place."""
+    if value is None:
+        target.unlink(missing_ok=True)
+    else:
+        write_text(target, value)
+
+
+def _error_report(name: str, error: HallmarkError) -> GateReport:
+    return GateReport(
+        command=name,
+        status="error",
+        summary=error.message,
+        solution=error.solution,
+        checks=(Check(name=error.kind, passed=False, value=error.message),),
+        exit_code=error.exit_code,
+    )
+
+
+def _fail(error: HallmarkError) -> int:
+    print(f"hallmark: {error.message}\n  what to do: {error.solution}", file=sys.stderr)
+    return error.exit_code
+
+
+def _say(message: str) -> None:
+    print(message, flush=True)
+
+
+@contextlib.contextmanager
+def _report_folder(chosen: Path | None) -> Iterator[Path]:
+    if chosen is not None:
+        chosen.mkdir(parents=True, exist_ok=True)
+        yield chosen
+        return
+    with tempfile.TemporaryDirectory(prefix="hallmark-report-") as folder:
+        yield Path(folder)
+
+
+@contextlib.contextmanager
+def _terminated_as_error() -> Iterator[None]:
+    """Turn SIGTERM into an error, so that temporary files go and the report says why there is no answer."""
+
+    def stop(_signal: int, _frame: FrameType | None) -> NoReturn:
+        raise ToolFailedError(
+            "stopped by SIGTERM before it had finished; nothing was decided", solution="start the run again"
+        )
+
+    previous = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

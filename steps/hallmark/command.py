@@ -1,0 +1,65 @@
+"""What a command is: the shape that every module of `hallmark.commands` has, and the registry of them."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from hallmark.gate_report import GateReport
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """What a command gets beside its params."""
+
+    report_dir: Path
+    """The folder that only this task writes; the command may put further evidence there (SARIF, coverage)."""
+    say: Callable[[str], None]
+    """Tells the person who watches what is going on; for everything that takes over two seconds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """A command's report, and its results (an instance of its `Results`)."""
+
+    report: GateReport
+    results: Any = None
+
+
+class Command(Protocol):
+    """A module of `hallmark.commands`."""
+
+    Params: type
+    Results: type
+    EXAMPLE: str
+
+    def run(self, params: Any, context: Context) -> Outcome: ...
+
+
+COMMANDS: dict[str, str] = {
+    "fetch-source": "check out a commit of the model's repository, and pin the policy",
+    "check-code": "ruff and bandit with the policy's rules; SARIF",
+    "test-code": "the repository's own tests with coverage; JUnit",
+    "validate-data": "great-expectations suites against the training and the independent data",
+    "prepare-evaluation": "split the independent data into features and labels; hash the training rows",
+    "train": "run the repository's training script with its parameters and seed",
+    "predict-model": "load the model safely and predict on the independent features",
+    "build-image": "build the image with the model baked in, and push it to the candidates",
+    "test-image": "call the running container and compare its answers with the model's",
+    "verify-model": "judge the predictions on labels that the model's maker never had; the verdict",
+    "sign-image": "copy the image to the releases, sign it and attest the verdict",
+    "verify-image": "check signature and verdict against the policy; fails closed",
+    "update-manifest": "commit the image's digest to the configuration repository",
+    "report": "one HTML page, JSON and JUnit about the whole run",
+}
+"""Every command and its one line of help. The module is `hallmark.commands.<name with underscores>`, imported only
+when it is called: a command must not pay for the imports of another."""
+
+
+def load(name: str) -> Command:
+    """The module of a registered command."""
+    module: Any = importlib.import_module(f"hallmark.commands.{name.replace('-', '_')}")
+    return module  # type: ignore[no-any-return]

@@ -1,0 +1,1 @@
+"""One module a command; `hallmark.command.COMMANDS` is their registry."""

@@ -1,0 +1,1 @@
+"""The documents people write: the model's description and the validators' policy."""

@@ -1,0 +1,39 @@
+"""The errors a user can act on, each with its exit code.
+
+A gate that says no is not an error: it returns an outcome with a refused report (exit code 1).
+Every exception that is not a :class:`HallmarkError` is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class HallmarkError(Exception):
+    """What happened and where (`message`), and what to do about it (`solution`)."""
+
+    exit_code: ClassVar[int]
+    kind: ClassVar[str]
+
+    def __init__(self, message: str, *, solution: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.solution = solution
+
+
+class BadInputError(HallmarkError):
+    """The user gave something wrong and can mend it: exit code 2."""
+
+    exit_code = 2
+    kind = "bad input"
+
+
+class ToolFailedError(HallmarkError):
+    """A tool or a service that the step needs failed or did not answer: exit code 3."""
+
+    exit_code = 3
+    kind = "tool failed"
+
+
+REFUSED = 1
+"""Exit code of a gate that said no."""

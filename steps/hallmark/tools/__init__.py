@@ -1,0 +1,1 @@
+"""One module an external tool: pure argv builders, pure parsers."""
