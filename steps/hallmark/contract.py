@@ -1,7 +1,7 @@
 """A command's interface, declared once: flags, Tekton params and results, and README tables derive from it.
 
 A command's module has two frozen dataclasses. Each field of `Params` is made by :func:`param` (becomes a Tekton
-param) or :func:`folder` / :func:`file` (a path that the Task's author wires to a workspace). Each field of `Results`
+param) or :func:`path` (a file or folder that the Task's author wires to a workspace). Each field of `Results`
 is made by :func:`result`.
 """
 
@@ -30,10 +30,8 @@ def path(description: str, *, default: Any = MISSING) -> Any:
 
 
 def result(description: str, *, name: str = "") -> Any:
-    """A Tekton result, a string under 1 KB; None is not written. `name` where Tekton Chains reads an UPPER_SNAKE one."""
-    return dataclasses.field(
-        default=None, metadata={"kind": "result", "description": description, "name": name}
-    )
+    """A Tekton result: a string under 1 KB; None is not written. `name`: where Tekton Chains reads an UPPER_SNAKE one."""
+    return dataclasses.field(default=None, metadata={"kind": "result", "description": description, "name": name})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +98,9 @@ def parse_value(flag: Flag, given: str) -> Any:
     if given == "" and optional:
         return None
     if given == "" and flag.required:
-        raise BadInputError(f"{flag.flag} is empty", solution=f"give {flag.description[0].lower()}{flag.description[1:]}")
+        raise BadInputError(
+            f"{flag.flag} is empty", solution=f"give {flag.description[0].lower()}{flag.description[1:]}"
+        )
     try:
         if hint is bool:
             return {"true": True, "false": False}[given]

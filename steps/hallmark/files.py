@@ -35,6 +35,23 @@ def sha256_file(path: Path) -> str:
         ) from error
 
 
+def sha256_mounted(root: Path) -> str:
+    """The digest of a folder that may be a mounted ConfigMap or Secret, whose entries are links into `..data`.
+
+    Links to files count as the files they lead to, and Kubernetes' own `..*` entries do not count, so that a plain
+    folder, a volume and a ConfigMap with the same files have the same digest.
+    """
+    if not root.is_dir():
+        raise BadInputError(f"{root} is not a folder", solution="check the workspace that is bound here")
+    files = (
+        (path.relative_to(root).as_posix(), path)
+        for path in root.rglob("*")
+        if path.is_file() and not any(part.startswith("..") for part in path.relative_to(root).parts)
+    )
+    lines = [f"{sha256_file(path).removeprefix('sha256:')}  {name}\n" for name, path in sorted(files)]
+    return sha256_bytes("".join(lines).encode("utf-8", "surrogateescape"))
+
+
 def sha256_tree(root: Path) -> str:
     """The digest of a folder: names, executable bits, contents and link targets, nothing else.
 
@@ -77,7 +94,7 @@ def require_digest(what: str, found: str, expected: str) -> None:
     """
     if found != expected:
         raise BadInputError(
-            f"{what} was changed on the way: its digest is {found}, the task that wrote it said {expected or 'nothing'}",
+            f"{what} was changed on the way: its digest is {found}, its writer said {expected or 'nothing'}",
             solution="find out what else writes to this run's volume, then start a new run",
         )
 
@@ -97,7 +114,7 @@ def inside(root: Path, relative: str | Path) -> Path:
 
 @contextlib.contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
-    """A temporary path beside `target` that becomes `target` when the block ends well, and vanishes when it does not."""
+    """A temporary path beside `target` that becomes `target` when the block ends well, and vanishes otherwise."""
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)

@@ -72,7 +72,8 @@ def run(
         )
     except subprocess.TimeoutExpired as error:
         raise ToolFailedError(
-            f"{shown(argv)} was stopped after {timeout:g} s", solution="see whether the service it talks to answers"
+            f"{shown(argv)} was stopped after {timeout:g} s",
+            solution="see whether the service it talks to answers",
         ) from error
     completed = Completed(exit_code=done.returncode, stdout=done.stdout, stderr=done.stderr)
     if accept is not None and completed.exit_code not in accept:

@@ -1,0 +1,93 @@
+"""`hallmark.yaml`: what the model's repository says about the model. It describes, and may only tighten the policy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from hallmark.documents.loading import Document, load
+
+FILE_NAME = "hallmark.yaml"
+
+
+def _relative(value: str) -> str:
+    path = Path(value)
+    if not value or path.is_absolute() or ".." in path.parts:
+        raise ValueError("must be a path inside the repository")
+    return value
+
+
+RepositoryPath = Annotated[str, AfterValidator(_relative)]
+UrlPath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._~:/@%-]*$")]
+Scalar = str | int | float | bool
+
+
+class Metadata(Document):
+    name: str = Field(
+        pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$", description="The model's name, as in its image."
+    )
+    version: str = Field(
+        pattern=r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)(-[0-9A-Za-z.-]+)?$", description="Semantic version."
+    )
+
+
+class Data(Document):
+    training: RepositoryPath = Field(description="The training data: Parquet or CSV.")
+    label: str = Field(min_length=1, description="The column that the model predicts.")
+    features: list[str] = Field(min_length=1, description="The columns that the model is given, in this order.")
+
+
+class Training(Document):
+    script: RepositoryPath = Field(
+        description="Called as `python SCRIPT --data=FILE --model=FILE --seed=N --<parameter>=<value> ...`."
+    )
+    seed: int = Field(default=0, ge=0, lt=2**32)
+    parameters: dict[str, Scalar] = Field(default_factory=dict, description="Hyperparameters, handed over as flags.")
+    timeout: int = Field(default=3600, gt=0, description="Seconds.")
+
+
+class Tests(Document):
+    paths: list[RepositoryPath] = Field(default_factory=lambda: ["tests"], description="Where pytest looks.")
+    minimum_coverage: float = Field(
+        default=0, ge=0, le=100, description="Percent of lines; the higher of this and the policy's counts."
+    )
+    timeout: int = Field(default=900, gt=0, description="Seconds.")
+
+
+class ModelFile(Document):
+    format: Literal["skops", "pickle", "joblib"] = Field(
+        default="skops", description="What the training script writes."
+    )
+    minimum_accuracy: float | None = Field(default=None, ge=0, le=1, description="May only tighten the policy's.")
+
+
+class Image(Document):
+    containerfile: RepositoryPath = Field(
+        default="Containerfile", description="The model lies at `model/model.<format>` of the build's context."
+    )
+    port: int = Field(default=8080, gt=1023, lt=65536)
+    readiness: UrlPath = Field(default="/v2/health/ready", description="Answers 200 once the model is loaded.")
+    predict: UrlPath = Field(
+        description='Takes `{"instances": [[...], ...]}`, answers `{"predictions": [...]}` (V1 inference protocol).'
+    )
+
+
+class Model(Document):
+    """The whole of `hallmark.yaml`."""
+
+    api_version: Literal["hallmark.dev/v1alpha1"]
+    kind: Literal["Model"]
+    metadata: Metadata
+    task: Literal["classification"] = Field(default="classification", description="What the model does.")
+    data: Data
+    training: Training
+    tests: Tests = Tests()
+    model: ModelFile = ModelFile()
+    image: Image
+
+
+def load_model(source: Path) -> Model:
+    """The description in the repository checked out at `source`. Raises BadInputError."""
+    return load(source / FILE_NAME, Model, what="the model's description (hallmark.yaml at the repository's root)")
