@@ -73,7 +73,7 @@ def handler_for(model: object) -> type[BaseHTTPRequestHandler]:
 
 def main() -> None:
     model = skops.io.load(MODEL, trusted=[])
-    server = ThreadingHTTPServer(("0.0.0.0", int(os.environ.get("PORT", "8080"))), handler_for(model))  # nosec B104
+    server = ThreadingHTTPServer(("0.0.0.0", int(os.environ.get("PORT", "8080"))), handler_for(model))
     signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
     print(f"serving {MODEL} on port {server.server_port}", file=sys.stderr, flush=True)
     server.serve_forever()

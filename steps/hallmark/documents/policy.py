@@ -32,6 +32,7 @@ class Ruff(Document):
 class Bandit(Document):
     severity: Level = Field(default="medium", description="Findings from this severity on are refused.")
     confidence: Level = Field(default="medium", description="Findings from this confidence on are refused.")
+    skip: list[Annotated[str, Field(pattern=r"^B\d{3}$")]] = Field(default=[], description="Bandit's tests left out.")
 
 
 class Code(Document):
