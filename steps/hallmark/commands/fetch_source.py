@@ -1,0 +1,178 @@
+"""fetch-source: check out one commit of the model's repository, and pin what the run is about.
+
+The first task of a delivery. It resolves the revision once, and hands over the commit, the tree's digest and the
+policy's digest, which every later task recomputes. Both documents are read here, so that a mistake in them costs
+seconds and not a training.
+
+Trusts: the git server for what the branch holds. Nothing in the repository: files are written byte for byte, no hook,
+filter or submodule is followed, and a link that leads out of the tree is bad input.
+Refuses nothing as a gate; what cannot be delivered is bad input.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from hallmark import history as histories
+from hallmark.command import Context, Outcome
+from hallmark.contract import param, path, result
+from hallmark.documents.model import Model, load_model
+from hallmark.documents.policy import load_policy, policy_digest
+from hallmark.errors import BadInputError
+from hallmark.files import sha256_tree
+from hallmark.gate_report import Check, GateReport
+from hallmark.tools.git import check_url, session
+
+EXAMPLE = (
+    "hallmark fetch-source --repository-url=https://git.example.com/team/iris.git --revision=main "
+    "--source=run/source --history=run/history --policy=policy"
+)
+
+MARK = "hallmark-fetch-source"
+"""A file in `history`: both folders were filled by this command, so it may empty them."""
+
+LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    repository_url: str = param("URL of the model's git repository (https, http, ssh, git, file), without a password")
+    revision: str = param("Branch, tag or commit SHA to deliver; resolved once", default="main")
+    source: Path = path("Where the commit's tree is written")
+    history: Path = path("Where a bare repository with all branches is written, for questions of ancestry")
+    policy: Path = path("The validators' folder with policy.yaml")
+    credential: Path | None = path(
+        "Folder with `username` and `password`, or `ssh-privatekey` and `known_hosts`", default=None
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    commit: str | None = result("Full SHA of the commit")
+    commit_time: str | None = result("The committer's date, seconds since 1970")
+    repository_url: str | None = result("The repository's URL without a user name")
+    source_digest: str | None = result("Digest of the checked out tree")
+    policy_digest: str | None = result("Digest of the validators' folder")
+    model_name: str | None = result("The model's name, from hallmark.yaml")
+    model_version: str | None = result("The model's version, from hallmark.yaml")
+    minimum_accuracy: str | None = result("The accuracy that hallmark.yaml asks for; empty if it asks for none")
+
+
+def run(params: Params, context: Context) -> Outcome:
+    """Fetch, resolve, check out, and read both documents.
+
+    Raises:
+        BadInputError: no such revision, an odd tree, or a mistake in one of the documents.
+        ToolFailedError: the git server does not answer or does not let us in.
+    """
+    url = check_url(params.repository_url)
+    policy = load_policy(params.policy)
+    pinned = policy_digest(params.policy)
+    _empty(params.source, params.history)
+    context.say(f"fetching {url}")
+    with session(params.repository_url, params.credential) as git, tempfile.TemporaryDirectory() as scratch:
+        histories.fetch(git, params.repository_url, params.history)
+        commit = histories.resolve(git, params.history, params.revision)
+        time = histories.commit_time(git, params.history, commit)
+        context.say(f"checking out {commit}")
+        histories.check_out(git, params.history, commit, params.source, Path(scratch) / "index")
+        submodules = histories.submodules(git, params.history, commit)
+    if time < 0:
+        raise BadInputError(f"the commit {commit} is dated before 1970", solution="commit again with a right clock")
+    refuse_links_out(params.source)
+    model = load_model(params.source)
+    _refuse_missing(params.source, model)
+    if model.metadata.name != policy.metadata.name:
+        raise BadInputError(
+            f"hallmark.yaml describes {model.metadata.name}, but the policy is for {policy.metadata.name}",
+            solution="bind the policy of this model, or correct metadata.name",
+        )
+    minimum = model.model.minimum_accuracy
+    results = Results(
+        commit=commit,
+        commit_time=str(time),
+        repository_url=url,
+        source_digest=sha256_tree(params.source),
+        policy_digest=pinned,
+        model_name=model.metadata.name,
+        model_version=model.metadata.version,
+        minimum_accuracy="" if minimum is None else repr(minimum),
+    )
+    return Outcome(report=_report(results, submodules), results=results)
+
+
+def refuse_links_out(root: Path) -> None:
+    """Raise BadInputError if a link in the tree leads out of it, or around in a circle."""
+    top = os.path.realpath(root)
+    for folder, folders, files in os.walk(root):
+        for entry in (Path(folder) / name for name in (*folders, *files)):
+            if not entry.is_symlink():
+                continue
+            name, target = entry.relative_to(root), entry.readlink()
+            if target.is_absolute() or os.path.commonpath([top, os.path.realpath(entry)]) != top:
+                raise BadInputError(
+                    f"{name} is a link to {target}, which leads out of the repository",
+                    solution="replace the link by a file, or let it lead to a path inside",
+                )
+
+
+def _empty(source: Path, history: Path) -> None:
+    """Both folders empty, if they are new or this command filled them: never somebody's own work."""
+    ours = (history / MARK).is_file()
+    for folder in (source, history):
+        folder.mkdir(parents=True, exist_ok=True)
+        if not ours and _entries(folder):
+            raise BadInputError(f"{folder} is not empty", solution="give a new folder for each run")
+    (history / MARK).touch()
+    for entry in [*_entries(source), *(found for found in _entries(history) if found.name != MARK)]:
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        else:
+            entry.unlink()
+
+
+def _entries(folder: Path) -> list[Path]:
+    """What a folder holds; `lost+found` belongs to a volume's file system."""
+    return [entry for entry in folder.iterdir() if entry.name != "lost+found"]
+
+
+def _refuse_missing(source: Path, model: Model) -> None:
+    named = {
+        "data.training": model.data.training,
+        "training.script": model.training.script,
+        "image.containerfile": model.image.containerfile,
+    }
+    for key, relative in named.items():
+        file = source / relative
+        if not file.is_file():
+            raise BadInputError(
+                f"hallmark.yaml names {relative} as {key}, but the commit has no such file",
+                solution="commit the file, or correct the path",
+            )
+        with file.open("rb") as opened:
+            if opened.read(len(LFS_POINTER)) == LFS_POINTER:
+                raise BadInputError(
+                    f"{relative} is a Git LFS pointer; this version does not fetch what it points to",
+                    solution="commit the file itself",
+                )
+
+
+def _report(results: Results, submodules: list[str]) -> GateReport:
+    checks = [
+        Check(name="revision", passed=True, value=f"{results.commit}"),
+        Check(name="model", passed=True, value=f"{results.model_name} {results.model_version}"),
+        Check(name="policy", passed=True, value=f"{results.policy_digest}"),
+    ]
+    if submodules:
+        checks.append(Check(name="submodules", passed=True, value=f"not followed: {', '.join(submodules[:10])}"))
+    return GateReport(
+        command="fetch-source",
+        status="passed",
+        summary=f"{results.repository_url} at {results.commit}",
+        checks=tuple(checks),
+        digests={"source": f"{results.source_digest}", "policy": f"{results.policy_digest}"},
+    )

@@ -1,0 +1,107 @@
+"""A bare repository that holds every branch and tag of another one: which commit a name means, which came first."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Literal
+
+from hallmark.errors import BadInputError
+from hallmark.tools.git import COMMIT, RAW_ATTRIBUTES, Git
+
+ABBREVIATED = re.compile(r"[0-9a-f]{7,63}")
+
+Relation = Literal["same", "older", "newer", "diverged", "unknown"]
+
+
+def fetch(git: Git, url: str, history: Path) -> None:
+    """Fill the empty folder `history` from `url`, without file contents where the server can leave them out.
+
+    Raises:
+        ToolFailedError: the server does not answer, or does not let us in.
+    """
+    git.run("init", "--quiet", "--bare", str(history))
+    (history / "info").mkdir(exist_ok=True)
+    (history / "info" / "attributes").write_text(RAW_ATTRIBUTES, encoding="utf-8")
+    git.run("remote", "add", "origin", url, repository=history)
+    refs = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
+    git.run("fetch", "--quiet", "--no-tags", "--filter=blob:none", "origin", *refs, repository=history)
+
+
+def resolve(git: Git, history: Path, revision: str) -> str:
+    """The full SHA of the commit that `revision` (branch, tag, or SHA) means.
+
+    A commit that no branch and no tag reaches is refused: forges hand out by SHA what somebody pushed to a fork.
+
+    Raises:
+        BadInputError: there is no such revision, or it means two things.
+    """
+    local = git.offline()
+    candidates = (revision,) if revision.startswith("refs/") else (f"refs/heads/{revision}", f"refs/tags/{revision}")
+    # `show-ref --verify` takes names of refs alone, so a revision cannot be an expression such as `main~3`.
+    found = {
+        name: commit
+        for name in candidates
+        if local.answers("show-ref", "--verify", "--quiet", name, repository=history)
+        for commit in [local.text("rev-parse", "--verify", f"{name}^{{commit}}", repository=history)]
+    }
+    if len(set(found.values())) > 1:
+        raise BadInputError(
+            f"{revision} is a branch and a tag", solution=f"say which: {' or '.join(found)}, or give the commit's SHA"
+        )
+    if found:
+        return next(iter(found.values()))
+    if COMMIT.fullmatch(revision) or ABBREVIATED.fullmatch(revision):
+        return _by_sha(local, history, revision)
+    raise BadInputError(
+        f"the repository has no branch and no tag {revision}", solution="check the name, and that it was pushed"
+    )
+
+
+def _by_sha(local: Git, history: Path, revision: str) -> str:
+    arguments = ("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
+    parsed = local.run(*arguments, repository=history, accept=None)
+    commit = parsed.stdout.strip()
+    refs = ("for-each-ref", "--count=1", "--format=%(refname)", f"--contains={commit}")
+    if parsed.exit_code != 0 or not COMMIT.fullmatch(commit) or not local.text(*refs, repository=history):
+        raise BadInputError(
+            f"no branch and no tag of the repository holds the commit {revision}",
+            solution="push the commit to a branch; a commit that only a fork has is not the repository's",
+        )
+    return commit
+
+
+def commit_time(git: Git, history: Path, commit: str) -> int:
+    """The committer's date of `commit`, seconds since 1970."""
+    arguments = ("rev-list", "-1", "--no-commit-header", "--format=%ct", commit)
+    return int(git.offline().text(*arguments, repository=history))
+
+
+def check_out(git: Git, history: Path, commit: str, target: Path, index: Path) -> None:
+    """Write the tree of `commit` into the empty folder `target`, every file byte for byte as it was committed.
+
+    Args:
+        index: a file that does not exist, for git's own use.
+    """
+    arguments = (f"--work-tree={target}", "read-tree", "-m", "-u", commit)
+    git.with_index(index).run(*arguments, repository=history)
+
+
+def submodules(git: Git, history: Path, commit: str) -> list[str]:
+    """The paths at which `commit` points to another repository."""
+    listed = git.offline().text("ls-tree", "-r", "-z", commit, repository=history)
+    return [entry.partition("\t")[2] for entry in listed.split("\0") if entry.startswith("160000 ")]
+
+
+def relation(git: Git, history: Path, commit: str, other: str) -> Relation:
+    """What `commit` is to `other`: older is a proper ancestor, unknown where `history` holds one of them not."""
+    if commit == other:
+        return "same"
+    local = git.offline()
+    if not all(local.answers("cat-file", "-e", f"{sha}^{{commit}}", repository=history) for sha in (commit, other)):
+        return "unknown"
+    if local.answers("merge-base", "--is-ancestor", commit, other, repository=history):
+        return "older"
+    if local.answers("merge-base", "--is-ancestor", other, commit, repository=history):
+        return "newer"
+    return "diverged"
