@@ -16,7 +16,6 @@ from hallmark.errors import BadInputError
 from hallmark.files import sha256_tree
 from hallmark.gate_report import Check, GateReport, decide
 
-
 SAMPLE = Path(__file__).parents[3] / "samples/iris/repository"
 
 
