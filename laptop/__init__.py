@@ -1,0 +1,1 @@
+"""What a platform team and a cluster would provide, on one machine."""
