@@ -93,13 +93,18 @@ def submodules(git: Git, history: Path, commit: str) -> list[str]:
     return [entry.partition("\t")[2] for entry in listed.split("\0") if entry.startswith("160000 ")]
 
 
+def holds(git: Git, history: Path, commit: str) -> bool:
+    """Whether the repository `history` has the commit with the full SHA `commit`."""
+    return git.offline().answers("cat-file", "-e", f"{commit}^{{commit}}", repository=history)
+
+
 def relation(git: Git, history: Path, commit: str, other: str) -> Relation:
     """What `commit` is to `other`: older is a proper ancestor, unknown where `history` holds one of them not."""
     if commit == other:
         return "same"
-    local = git.offline()
-    if not all(local.answers("cat-file", "-e", f"{sha}^{{commit}}", repository=history) for sha in (commit, other)):
+    if not all(holds(git, history, sha) for sha in (commit, other)):
         return "unknown"
+    local = git.offline()
     if local.answers("merge-base", "--is-ancestor", commit, other, repository=history):
         return "older"
     if local.answers("merge-base", "--is-ancestor", other, commit, repository=history):

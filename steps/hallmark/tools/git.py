@@ -24,6 +24,8 @@ COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 TRANSPORTS = ("https", "http", "ssh", "git", "file")
 SCP_FORM = re.compile(r"^(?:[A-Za-z0-9._-]+@)?[A-Za-z0-9.-]+:(?!//)[^\s]+$")
 NETWORK_SECONDS = 900.0
+IDENTITY = ("Hallmark", "noreply@hallmark.dev")
+"""Name and address in the commits that a step makes."""
 
 RAW_ATTRIBUTES = "* -text -ident -filter -working-tree-encoding -export-subst -export-ignore\n"
 """For `info/attributes`, which wins over the tree's: files are checked out byte for byte as they were committed."""
@@ -118,6 +120,12 @@ def session(url: str = "", credential: Path | None = None) -> Iterator[Git]:
             "GIT_ATTR_NOSYSTEM": "1",
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_OPTIONAL_LOCKS": "0",
+            "GIT_LITERAL_PATHSPECS": "1",
+            "GIT_AUTHOR_NAME": IDENTITY[0],
+            "GIT_AUTHOR_EMAIL": IDENTITY[1],
+            "GIT_COMMITTER_NAME": IDENTITY[0],
+            "GIT_COMMITTER_EMAIL": IDENTITY[1],
+            "TZ": "UTC",
             "LC_ALL": "C.UTF-8",
         }
         yield Git(env={**env, **_credential_env(url, credential, folder)}, transports=TRANSPORTS)

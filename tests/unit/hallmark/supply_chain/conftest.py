@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from supply_chain_helpers import MODEL, POLICY, Called, WorkTree
 
 from hallmark import cli
+
+from .supply_chain_helpers import MODEL, POLICY, Called, WorkTree
 
 
 @pytest.fixture

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from supply_chain_helpers import MODEL, Called, WorkTree
 
 from hallmark.documents.policy import policy_digest
 from hallmark.files import sha256_tree
+
+from .supply_chain_helpers import MODEL, Called, WorkTree
 
 RESULTS = (
     "commit",

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from supply_chain_helpers import Called, WorkTree
 
 from hallmark.errors import BadInputError, ToolFailedError
 from hallmark.tools import git_askpass
 from hallmark.tools.git import check_url, session
+
+from .supply_chain_helpers import Called, WorkTree
 
 PASSWORD = "correct horse battery staple"  # noqa: S105
 
