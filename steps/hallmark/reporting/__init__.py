@@ -1,0 +1,1 @@
+"""What people and their tools read: SARIF, figures, and the page about a whole run."""
