@@ -13,7 +13,8 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
 
 run: setup ## deliver the sample: from a commit to a signed image and a manifest commit
-	@$(BIN)/python -m laptop.deliver
+	@$(BIN)/python -m laptop.deliver $(if $(MODEL),--repository="$(MODEL)") \
+		$(if $(VALIDATORS),--validators="$(VALIDATORS)") $(if $(CONFIG),--config="$(CONFIG)")
 
 test: setup lint ## everything that CI runs
 	$(BIN)/pytest
@@ -36,7 +37,7 @@ setup: $(READY) ## the virtual environment, the Debian packages and cosign
 
 $(READY): requirements-dev.lock pyproject.toml
 	@echo "setting up $(VENV) (a minute)"
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { echo "install Python's venv module first (Debian: python3-venv)" >&2; exit 2; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from laptop.errors import LaptopError
+from hallmark.errors import ToolFailedError
 
 START_WITHIN = 10.0
 
@@ -56,7 +56,7 @@ def _wait_until_it_listens(daemon: subprocess.Popen[bytes], port: int, log: Path
             return
         time.sleep(0.02)
     tail = log.read_text(errors="replace")[-500:].strip()
-    raise LaptopError(
+    raise ToolFailedError(
         f"git daemon does not listen on 127.0.0.1:{port}: {tail or 'it printed nothing'}",
         solution="is the port taken? see .hallmark/ports.json",
     )

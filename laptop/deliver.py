@@ -1,0 +1,98 @@
+"""`python -m laptop.deliver`: delivers a model from a commit to a signed image and a manifest commit (`make run`)."""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import shlex
+import sys
+from pathlib import Path
+
+from hallmark.documents.model import load_model
+from laptop import world
+from laptop.console import exit_code_of, say
+from laptop.delivery import Delivery, Project, Sides, deliver, set_up
+from laptop.repositories import head
+from laptop.setup import ROOT
+
+SAMPLE = ROOT / "samples/iris"
+EXAMPLE = "python -m laptop.deliver --repository=../my-model --validators=../validators --config=../manifests"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m laptop.deliver",
+        description="Deliver a model on this machine: a registry, a git server and a key are made where missing.",
+        epilog=f"example: {EXAMPLE}",
+    )
+    parser.add_argument("--repository", type=Path, default=SAMPLE / "repository", help="the maker's folder")
+    parser.add_argument("--validators", type=Path, default=SAMPLE / "validators", help="holds policy/ and data/")
+    parser.add_argument("--config", type=Path, default=SAMPLE / "config", help="holds production/kustomization.yaml")
+    parser.add_argument("--state", type=Path, default=Path(".hallmark"), help="what is kept between runs")
+    parser.add_argument("--quiet", action="store_true", help="no live view of the run")
+    options = parser.parse_args()
+    code = 0
+
+    def action() -> None:
+        nonlocal code
+        sides = Sides(repository=options.repository, validators=options.validators, config=options.config)
+        name = load_model(options.repository).metadata.name
+        with world.running(options.state.resolve(), say) as services:
+            project = set_up(services, sides, name)
+            delivery = deliver(project, _next_name(project), quiet=options.quiet)
+        say(summary(project, delivery))
+        code = delivery.exit_code
+
+    return exit_code_of(action) or code
+
+
+def summary(project: Project, delivery: Delivery) -> str:
+    """What the run came to, and how anybody can verify it with cosign alone."""
+    report = f"  report            {_near(delivery.report)}"
+    if delivery.exit_code:
+        failed = delivery.run["status"]["conditions"][0]["message"]
+        return f"\nNot delivered: {failed}\n{report}"
+    results = delivery.results
+    changed = "" if results["manifest-changed"] == "true" else " (stood there already)"
+    verify = [
+        f"DOCKER_CONFIG={shlex.quote(_near(project.world.releases.credential))}",
+        shlex.quote(_near(project.world.cosign)),
+        "verify --insecure-ignore-tlog=true",
+        f"--key {shlex.quote(_near(project.policy / 'cosign.pub'))}",
+        results["image"],
+    ]
+    return "\n".join(
+        [
+            "",
+            f"Delivered {project.name}, commit {results['commit']}",
+            f"  image             {results['image']}",
+            f"  accuracy          {results['accuracy']} on independent data",
+            f"  manifest commit   {results['manifest-commit']}{changed}",
+            report,
+            "verify it with nothing but cosign:",
+            f"  {' '.join(verify)}",
+            "look at the manifest:",
+            f"  git -C {shlex.quote(_near(project.config))} show",
+        ]
+    )
+
+
+def _next_name(project: Project) -> str:
+    """A name for the run: the model, the commit, and a number where that commit ran before."""
+    stem = f"{project.name}-{(head(project.source) or '')[:8]}"
+    runs = project.folder / "runs"
+    return next(
+        name
+        for name in itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+        if not (runs / name).exists()
+    )
+
+
+def _near(path: Path) -> str:
+    """A path as a person here would type it."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

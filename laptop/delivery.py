@@ -1,0 +1,237 @@
+"""One model's delivery on a laptop: its repositories, folders and secrets, and the PipelineRun that tkn-solo runs."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from hallmark.documents.model import load_model
+from hallmark.documents.policy import load_policy, policy_digest
+from hallmark.errors import BadInputError, ToolFailedError
+from laptop import git_server, repositories
+from laptop.setup import ROOT, TOOLS
+from laptop.world import World
+
+KUSTOMIZATION = "production/kustomization.yaml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sides:
+    """Where the three parties keep their things; in the real world no one of them may write to another's."""
+
+    repository: Path
+    """The maker's: code, training data, hallmark.yaml."""
+    validators: Path
+    """The validators': `policy/` and `data/`."""
+    config: Path
+    """The operators': manifests."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """A model that is set up in a world, ready to be delivered any number of times."""
+
+    name: str
+    world: World
+    folder: Path
+    """The validators' side and the secrets, as a cluster would hold them."""
+    source: Path
+    config: Path
+    """Bare repositories."""
+
+    @property
+    def candidate_image(self) -> str:
+        return f"{self.world.candidates.address}/candidates/{self.name}"
+
+    @property
+    def release_image(self) -> str:
+        return f"{self.world.releases.address}/releases/{self.name}"
+
+    @property
+    def policy(self) -> Path:
+        return self.folder / "policy"
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def signing_key(self) -> Path:
+        return self.folder / "signing-key"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """A run that has ended: tkn-solo's exit code and the completed objects, the PipelineRun first."""
+
+    exit_code: int
+    objects: Sequence[Mapping[str, Any]]
+    folder: Path
+
+    @property
+    def run(self) -> Mapping[str, Any]:
+        return self.objects[0]
+
+    @property
+    def results(self) -> dict[str, str]:
+        return {result["name"]: result["value"] for result in self.run["status"].get("results", [])}
+
+    @property
+    def volume(self) -> Path:
+        """What the tasks wrote to the workspace `run`."""
+        return self.folder / "volumes" / "run"
+
+    @property
+    def report(self) -> Path:
+        return self.volume / "report" / "report.html"
+
+
+def set_up(world: World, sides: Sides, name: str) -> Project:
+    """Publish the maker's and the operators' folders as git repositories and lay out the validators' side.
+
+    Called again it publishes what has changed since; the operators' repository is theirs after the first time.
+
+    Raises:
+        BadInputError: a side is missing, or its description or policy has a mistake.
+    """
+    model = load_model(sides.repository)
+    project = Project(
+        name=name,
+        world=world,
+        folder=world.state / "projects" / name,
+        source=world.repositories / f"{name}.git",
+        config=world.repositories / f"{name}-config.git",
+    )
+    load_policy(sides.validators / "policy")
+    repositories.publish(sides.repository, project.source, f"{model.metadata.name} {model.metadata.version}")
+    if not project.config.exists():
+        _publish_config(sides.config, project, model.metadata.name)
+    _lay_out_validators(sides.validators, project)
+    return project
+
+
+def deliver(project: Project, run_name: str, *, revision: str = "main", quiet: bool = False) -> Delivery:
+    """Run the pipeline once through tkn-solo; what it prints goes to this process's standard error.
+
+    Raises:
+        BadInputError: a run of that name exists.
+        ToolFailedError: tkn-solo gave no PipelineRun back.
+    """
+    folder = project.folder / "runs" / run_name
+    if folder.exists():
+        raise BadInputError(f"{folder} exists", solution="choose another name, or remove that run's folder")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    manifest = folder.parent / f"{run_name}.yaml"
+    manifest.write_text(yaml.safe_dump(pipeline_run(project, run_name, revision), sort_keys=False))
+    argv = [*tkn_solo(project, folder), "-f", str(manifest), "-o", "yaml", *(["--quiet"] if quiet else [])]
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, check=False)
+    try:
+        objects = yaml.load(done.stdout, Loader=yaml.CSafeLoader)["items"]
+    except (yaml.YAMLError, TypeError, KeyError) as error:
+        raise ToolFailedError(
+            f"tkn-solo ended with exit code {done.returncode} and no PipelineRun",
+            solution="its message above says why",
+        ) from error
+    (folder / "run.yaml").write_text(done.stdout)
+    return Delivery(exit_code=done.returncode, objects=objects, folder=folder)
+
+
+def tkn_solo(project: Project, folder: Path) -> list[str]:
+    """The command line that runs this project's PipelineRuns: the catalog, and what its volumes are on this machine."""
+    world = project.world
+    volumes = {
+        "--config-map": {"policy": project.policy},
+        "--claim": {"validation-data": project.data},
+        "--secret": {
+            "signing-key": project.signing_key,
+            "candidates": world.candidates.credential,
+            "releases": world.releases.credential,
+        },
+    }
+    if world.base.store is not None:
+        volumes["--claim"]["base-store"] = world.base.store
+    given = [f"{flag}={name}={path}" for flag, entries in volumes.items() for name, path in entries.items()]
+    return [
+        str(Path(sys.executable).with_name("tkn-solo")),
+        "run",
+        f"-f={ROOT / 'tasks'}",
+        f"-f={ROOT / 'pipelines'}",
+        *given,
+        f"--tools={Path(sys.prefix)}",
+        f"--tools={TOOLS}",
+        f"--image-store={world.state / 'podman'}",
+        f"--run-dir={folder}",
+    ]
+
+
+def pipeline_run(project: Project, run_name: str, revision: str) -> dict[str, Any]:
+    """The PipelineRun: the same that `tkn pipeline start` would make on a cluster."""
+    world = project.world
+    params = {
+        "repository-url": f"{world.git_url}/{project.source.name}",
+        "revision": revision,
+        "candidate-image": project.candidate_image,
+        "release-image": project.release_image,
+        "base-image": world.base.reference,
+        "config-repository-url": f"{world.git_url}/{project.config.name}",
+        "kustomization": KUSTOMIZATION,
+        "tls-verify": "false",
+    }
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    workspaces: list[dict[str, Any]] = [
+        {"name": "run", "volumeClaimTemplate": {"spec": claim}},
+        {"name": "policy", "configMap": {"name": "policy"}},
+        {"name": "validation-data", "persistentVolumeClaim": {"claimName": "validation-data"}},
+        {"name": "signing-key", "secret": {"secretName": "signing-key"}},
+        {"name": "candidate-credential", "secret": {"secretName": "candidates"}},
+        {"name": "release-credential", "secret": {"secretName": "releases"}},
+    ]
+    if world.base.store is not None:
+        workspaces.append({"name": "base-store", "persistentVolumeClaim": {"claimName": "base-store"}})
+    return {
+        "apiVersion": "tekton.dev/v1",
+        "kind": "PipelineRun",
+        "metadata": {"name": run_name},
+        "spec": {
+            "pipelineRef": {"name": "model-delivery"},
+            "params": [{"name": name, "value": value} for name, value in params.items()],
+            "workspaces": workspaces,
+            "taskRunTemplate": {"podTemplate": {"imagePullSecrets": [{"name": "candidates"}]}},
+        },
+    }
+
+
+def _publish_config(folder: Path, project: Project, image: str) -> None:
+    """The operators' repository, with the address that this machine's registry really has."""
+    copy = project.folder / "config"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(folder, copy)
+    kustomization = copy / KUSTOMIZATION
+    text = kustomization.read_text()
+    names = [entry.get("newName") for entry in yaml.safe_load(text).get("images", []) if entry["name"] == image]
+    if not names:
+        raise BadInputError(f"{kustomization} lists no image {image}", solution=f"add it to images: {image}")
+    kustomization.write_text(text.replace(str(names[0]), project.release_image))
+    repositories.publish(copy, project.config, "Describe the deployment")
+    git_server.accept_pushes(project.config)
+    shutil.rmtree(copy)
+
+
+def _lay_out_validators(validators: Path, project: Project) -> None:
+    """The validators' folders and the signing secret, which names the policies that the key may serve."""
+    for name in ("policy", "data"):
+        shutil.rmtree(project.folder / name, ignore_errors=True)
+        shutil.copytree(validators / name, project.folder / name)
+    keys = project.world.keys
+    shutil.copy(keys.public, project.policy / "cosign.pub")
+    project.signing_key.mkdir(mode=0o700, exist_ok=True)
+    for secret in (keys.private, keys.password):
+        shutil.copy2(secret, project.signing_key / secret.name)
+    (project.signing_key / "policies").write_text(f"{policy_digest(project.policy)}\n")

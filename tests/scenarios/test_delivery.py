@@ -1,0 +1,185 @@
+"""The whole pipeline, run through tkn-solo with real git, registries, Buildah, podman and cosign.
+
+Each folder with an `expect.yaml` that names a failed task is a refusal: `in/` is laid over the sample (a file
+`X.merge.yaml` is merged into `X.yaml`), and `expect.yaml` says which task says no, how, and why.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from laptop import registry, world
+from laptop.delivery import Delivery, Project, Sides, deliver, set_up
+from laptop.repositories import head, publish
+
+HERE = Path(__file__).parent
+SAMPLE = HERE.parents[1] / "samples/iris"
+REFUSALS = {
+    path.parent.name: expected
+    for path in sorted(HERE.glob("*/expect.yaml"))
+    if "failed" in (expected := yaml.safe_load(path.read_text()))
+}
+
+
+@pytest.fixture(scope="session")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[world.World]:
+    state = tmp_path_factory.mktemp("world")
+    try:
+        with world.running(state, print) as found:
+            yield found
+    finally:
+        registry.stop(state / "registries/candidates")
+        registry.stop(state / "registries/releases")
+
+
+def sides_of(scenario: Path, target: Path) -> Sides:
+    """The sample with a scenario's `in/` laid over it."""
+    for name, part in {"repository": "repository", "policy": "validators/policy", "data": "validators/data"}.items():
+        shutil.copytree(SAMPLE / part, target / part, ignore=shutil.ignore_patterns("__pycache__", ".pytest_cache"))
+        for path in sorted((scenario / "in" / name).rglob("*")):
+            beneath = target / part / path.relative_to(scenario / "in" / name)
+            if path.name.endswith(".merge.yaml"):
+                whole = beneath.with_name(path.name.replace(".merge.yaml", ".yaml"))
+                whole.write_text(
+                    yaml.safe_dump(merged(yaml.safe_load(whole.read_text()), yaml.safe_load(path.read_text())))
+                )
+            elif path.is_file():
+                beneath.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(path, beneath)
+    return Sides(repository=target / "repository", validators=target / "validators", config=SAMPLE / "config")
+
+
+def merged(base: Any, change: Any) -> Any:
+    if not isinstance(base, Mapping) or not isinstance(change, Mapping):
+        return change
+    return {**base, **{key: merged(base.get(key), value) for key, value in change.items()}}
+
+
+def released(project: Project) -> bool:
+    """Whether the registry of the releases holds anything of this project."""
+    images = project.world.releases.directory / "images/docker/registry/v2/repositories/releases"
+    return (images / project.name).exists()
+
+
+def task_run(delivery: Delivery, task: str) -> Mapping[str, Any]:
+    names = {child["pipelineTaskName"]: child["name"] for child in delivery.run["status"]["childReferences"]}
+    return next(item for item in delivery.objects if item["metadata"]["name"] == names[task])
+
+
+def logs_of(delivery: Delivery) -> str:
+    return "\n".join(path.read_text(errors="replace") for path in sorted((delivery.folder / "logs").rglob("*.log")))
+
+
+def exit_codes(delivery: Delivery, task: str) -> list[int]:
+    return [step["terminated"]["exitCode"] for step in task_run(delivery, task)["status"]["steps"]]
+
+
+def gate_reports(delivery: Delivery, task: str) -> list[dict[str, Any]]:
+    folder = delivery.volume / "reports" / task
+    return [json.loads(path.read_text()) for path in sorted(folder.glob("*.json")) if "command" in path.read_text()]
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_it_is_refused(name: str, services: world.World, tmp_path: Path) -> None:
+    expected = REFUSALS[name]
+    project = set_up(services, sides_of(HERE / name, tmp_path), name)
+    before = head(project.config)
+    around = expected.get("world", {})
+    if "remove" in around:
+        (project.folder / around["remove"]).unlink()
+    stopped = services.state / "registries" / around["stop"] if "stop" in around else None
+    port = None
+    if stopped:
+        port = getattr(services, around["stop"]).port
+        assert registry.stop(stopped)
+    try:
+        delivery = deliver(project, "run", quiet=True)
+    finally:
+        if stopped:
+            registry.start(stopped, port=port)
+
+    status = delivery.run["status"]
+    assert delivery.exit_code == 1, status["conditions"]
+    assert status["conditions"][0]["status"] == "False"
+    assert expected["exitCode"] in exit_codes(delivery, expected["failed"])
+    failing = [found for found in gate_reports(delivery, expected["failed"]) if found["status"] != "passed"]
+    assert [found["exit_code"] for found in failing] == [expected["exitCode"]]
+    assert re.search(expected["message"], failing[0]["summary"]), failing[0]["summary"]
+    assert failing[0]["solution"]
+
+    assert head(project.config) == before
+    assert not released(project)
+
+    page = delivery.report.read_text()
+    assert expected["failed"] in page
+    assert re.search(expected["report"], page)
+    logs = logs_of(delivery)
+    if "present" in expected:
+        assert re.search(expected["present"], logs)
+    if "absent" in expected:
+        assert not re.search(expected["absent"], logs), re.findall(f".*(?:{expected['absent']}).*", logs)[:20]
+
+
+def test_a_delivery_is_signed_committed_and_repeatable(services: world.World, tmp_path: Path) -> None:
+    """The same commit again is the same image and no second commit; a newer one replaces it; the older never again."""
+    sides = sides_of(HERE / "nothing", tmp_path)
+    project = set_up(services, sides, "delivered")
+    first = deliver(project, "first", quiet=True)
+    assert first.exit_code == 0, first.run["status"]["conditions"]
+    assert first.results["manifest-changed"] == "true"
+    assert float(first.results["accuracy"]) > 0.9
+    digest = first.results["image"].partition("@")[2]
+    kustomization = show(project, "production/kustomization.yaml")
+    assert yaml.safe_load(kustomization)["images"][0]["digest"] == digest
+    assert kustomization.replace(digest, "sha256:" + "0" * 64) == as_published(project), "more than the digest changed"
+
+    again = deliver(project, "again", quiet=True)
+    assert again.exit_code == 0, again.run["status"]["conditions"]
+    assert again.results == {**first.results, "manifest-changed": "false"}
+    assert signatures(project, digest) == 1
+
+    description = sides.repository / "hallmark.yaml"
+    description.write_text(description.read_text().replace("1.0.0", "1.1.0").replace("C: 1.0", "C: 2.0"))
+    publish(sides.repository, project.source, "Regularise less")
+    newer = deliver(project, "newer", quiet=True)
+    assert newer.exit_code == 0, newer.run["status"]["conditions"]
+    assert newer.results["image"] != first.results["image"]
+
+    deployed = head(project.config)
+    older = deliver(project, "older", revision=first.results["commit"], quiet=True)
+    assert older.exit_code == 1
+    assert exit_codes(older, "update-manifest") == [0, 1]
+    assert "older" in older.report.read_text()
+    assert head(project.config) == deployed
+
+
+def show(project: Project, path: str) -> str:
+    return git(project, "show", f"main:{path}")
+
+
+def as_published(project: Project) -> str:
+    first = git(project, "rev-list", "--max-parents=0", "main").strip()
+    return git(project, "show", f"{first}:production/kustomization.yaml")
+
+
+def git(project: Project, *arguments: str) -> str:
+    from hallmark.process import run
+
+    return run(["git", "-C", str(project.config), *arguments]).stdout
+
+
+def signatures(project: Project, digest: str) -> int:
+    """How many signatures the image has, as the registry stores them beside it."""
+    from hallmark.process import run
+
+    tag = f"{digest.replace(':', '-')}.sig"
+    argv = ["skopeo", "inspect", "--raw", "--tls-verify=false", f"--authfile={project.world.releases.auth_file}"]
+    return len(json.loads(run([*argv, f"docker://{project.release_image}:{tag}"]).stdout)["layers"])
