@@ -1,0 +1,14 @@
+"""The fixture of the data gates' and the model gate's tests."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from .workshop import Workshop
+
+
+@pytest.fixture
+def workshop(tmp_path: Path) -> Workshop:
+    return Workshop(tmp_path)
