@@ -1,0 +1,1 @@
+"""Where a run is told: plain lines, a live view, JSON lines, and Tekton's own objects with status."""
