@@ -39,6 +39,7 @@ LINE_CHARACTERS = 2_000
 THREAD_LIMITS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "POLARS_MAX_THREADS")
 """The only variables, beside PATH, that the child has from the step: the pod's author tunes them to its CPU limit."""
 
+_PRIVATE = "hallmark-"
 _END_WITHIN = 20.0
 """Seconds in which killed processes have to be gone."""
 _POLL = 0.05
@@ -97,16 +98,7 @@ def run_untrusted(
     with _pipe() as (heard, spoken), _pipe() as (told, tell), private_folder() as home:
         settings = {"parent": os.getpid(), "status": tell.fileno(), "writable": [*map(str, writable), str(home)]}
         with _nothing_survives() as children:
-            child = subprocess.Popen(
-                [sys.executable, "-I", "-S", confine.__file__, json.dumps(settings), *argv],
-                cwd=cwd,
-                env={**_environment(home), **(env or {})},
-                stdin=subprocess.DEVNULL,
-                stdout=spoken,
-                stderr=spoken,
-                pass_fds=[tell.fileno()],
-                start_new_session=True,
-            )
+            child = _start(argv, json.dumps(settings), cwd, {**_environment(home), **(env or {})}, spoken, tell)
             children.append(child)
             spoken.close()
             tell.close()
@@ -115,18 +107,26 @@ def run_untrusted(
         output.drain(heard)
     output.finish()
     return GuardedRun(
-        exit_code=child.returncode, timed_out=timed_out, output_tail=output.tail.strip(), landlock=landlock
+        exit_code=child.returncode,
+        timed_out=timed_out,
+        output_tail=without_private_names(output.tail.strip()),
+        landlock=landlock,
     )
 
 
 @contextlib.contextmanager
 def private_folder() -> Iterator[Path]:
     """A folder only this user can enter, for what a guarded program reads and writes; it goes with all it holds."""
-    folder = Path(tempfile.mkdtemp(prefix="hallmark-"))
+    folder = Path(tempfile.mkdtemp(prefix=_PRIVATE))
     try:
         yield folder.resolve()
     finally:
         _remove(folder)
+
+
+def without_private_names(text: str) -> str:
+    """`text` without the names of private folders: they differ in every run, and reports must not."""
+    return re.sub(rf"(/[^\s/]+)*/{_PRIVATE}[a-z0-9_]{{8}}/?", "", text)
 
 
 def copy_source(source: Path, target: Path) -> Path:
@@ -170,6 +170,24 @@ def _environment(home: Path) -> dict[str, str]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONHASHSEED": "0",
     }
+
+
+def _start(
+    argv: Sequence[str], settings: str, cwd: Path, env: Mapping[str, str], spoken: FileIO, tell: FileIO
+) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", confine.__file__, settings, *argv],
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=spoken,
+            stderr=spoken,
+            pass_fds=[tell.fileno()],
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ToolFailedError(f"cannot start Python: {error}", solution="check the step image") from error
 
 
 def _started(told: FileIO, argv: Sequence[str]) -> int:

@@ -82,8 +82,8 @@ def report(findings: Sequence[Finding], sources: PythonSources, rules: Code, dig
     notebooks = f" and {_plural(len(sources.notebooks), 'notebook')} (by ruff only)" if sources.notebooks else ""
     read = f"{_plural(len(sources.files), 'Python file')}{notebooks}"
     suppressions = "suppressions allowed" if rules.allow_suppressions else "suppressions do not count"
-    skipped = f" but {', '.join(rules.bandit.skip)}" if rules.bandit.skip else ""
-    levels = f"severity {rules.bandit.severity} and confidence {rules.bandit.confidence}"
+    skipped = f"; {', '.join(rules.bandit.skip)} left out" if rules.bandit.skip else ""
+    levels = f"{rules.bandit.severity} severity and {rules.bandit.confidence} confidence"
     checks = [
         Check(
             name="something to check",
@@ -102,7 +102,7 @@ def report(findings: Sequence[Finding], sources: PythonSources, rules: Code, dig
             findings,
             bandit.NAME,
             "security (bandit)",
-            f"no finding{skipped} from {levels} on; {suppressions}",
+            f"no finding of at least {levels}{skipped}; {suppressions}",
         ),
     ]
     return decide(
