@@ -1,0 +1,68 @@
+"""Go commands that are built from pinned sources, once."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from hallmark.errors import BadInputError
+from hallmark.files import sha256_bytes, write_text
+from hallmark.process import run
+
+BUILD_SECONDS = 3600.0
+
+
+def is_built(module: Path, target: Path) -> bool:
+    """Whether `target` was built from what `module` holds now."""
+    stamp = _stamp(target)
+    return target.exists() and stamp.exists() and stamp.read_text() == _inputs(module)
+
+
+def build(module: Path, package: str, target: Path) -> None:
+    """Compile the command `package` of a Go module to `target`: static, without paths of this machine.
+
+    Args:
+        module: the folder with go.mod and go.sum, which pin everything that is compiled.
+        package: an import path, or `./cmd/<name>`.
+
+    Raises:
+        BadInputError: there is no Go.
+        ToolFailedError: the build failed, for instance because the module proxy did not answer.
+    """
+    if not shutil.which("go"):
+        raise BadInputError(
+            f"{target.name} has to be built, and go is not on PATH",
+            solution=f"install Go {_go_version(module)} or newer, and put it on PATH",
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.{os.getpid()}").resolve()
+    flags = ["-trimpath", "-ldflags", "-s -w", "-o", str(partial)]
+    inputs = _inputs(module)
+    try:
+        run(
+            ["go", "build", *flags, package],
+            cwd=module,
+            env={**os.environ, "CGO_ENABLED": "0"},
+            timeout=BUILD_SECONDS,
+        )
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+    write_text(_stamp(target), inputs)
+
+
+def _stamp(target: Path) -> Path:
+    return target.with_name(f"{target.name}.inputs")
+
+
+def _inputs(module: Path) -> str:
+    """A digest of what pins the module's dependencies and of its own source."""
+    files = [module / "go.mod", module / "go.sum", *sorted(module.glob("cmd/*/*.go"))]
+    return sha256_bytes(b"".join(path.read_bytes() for path in files))
+
+
+def _go_version(module: Path) -> str:
+    found = re.search(r"^go (\S+)$", (module / "go.mod").read_text(), re.MULTILINE)
+    return found[1] if found else ""
