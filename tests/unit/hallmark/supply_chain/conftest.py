@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from hallmark import cli
+from laptop.keys import KeyPair, ensure
+from laptop.registry import Registry, running
 
 from .supply_chain_helpers import MODEL, POLICY, Called, WorkTree
+from .supply_chain_images import POLICY_WITH_KEY, Registries
 
 
 @pytest.fixture
@@ -56,3 +61,41 @@ def hallmark(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[...
         return Called(code, captured.out + captured.err, folder)
 
     return call
+
+
+@pytest.fixture(scope="session", autouse=True)
+def built_tools() -> Iterator[None]:
+    """What `make setup` builds is found first, also when pytest is called without make."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(Path(__file__).parents[4] / ".tools" / "bin"), prepend=":")
+        yield
+
+
+@pytest.fixture(scope="session")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Registry, Registry, KeyPair, KeyPair]]:
+    """Two real registries and two key pairs, for all tests of this folder."""
+    folder = tmp_path_factory.mktemp("services")
+    cosign = Path(shutil.which("cosign") or "cosign")
+    with running(folder / "candidates") as candidates, running(folder / "releases") as releases:
+        yield candidates, releases, ensure(folder / "key", cosign), ensure(folder / "other-key", cosign)
+
+
+@pytest.fixture
+def registries(
+    services: tuple[Registry, Registry, KeyPair, KeyPair], tmp_path: Path, request: pytest.FixtureRequest
+) -> Registries:
+    candidates, releases, key, other = services
+    folder = tmp_path / "images"
+    folder.mkdir()
+    name = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:16]
+    return Registries(candidates=candidates, releases=releases, key=key, other_key=other, folder=folder, name=name)
+
+
+@pytest.fixture
+def signing_policy(tmp_path: Path, registries: Registries) -> Path:
+    """The policy of the verdicts here, with the trusted key."""
+    folder = tmp_path / "signing-policy"
+    folder.mkdir()
+    (folder / "policy.yaml").write_text(POLICY_WITH_KEY)
+    shutil.copy(registries.key.public, folder / "cosign.pub")
+    return folder

@@ -1,0 +1,113 @@
+"""skopeo(1): what a registry holds under a digest, and copies between registries that keep the digest."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hallmark import process
+from hallmark.errors import BadInputError, ToolFailedError
+from hallmark.files import require_digest
+from hallmark.image_reference import Image
+
+MANIFESTS = (
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registry:
+    """A way into a registry: docker's configuration file, and whether its certificate is checked."""
+
+    authfile: Path
+    tls_verify: bool
+
+
+def labels(image: Image, registry: Registry) -> Mapping[str, str]:
+    """The labels in the configuration of `image`; skopeo checks both digests on the way.
+
+    Raises:
+        BadInputError: the digest is that of a list of images, of which only one would have been judged.
+        ToolFailedError: the registry does not answer, does not let us in, or does not have the image.
+    """
+    manifest = _json(_inspect(image, registry, "--raw"), image)
+    if manifest.get("mediaType", MANIFESTS[0]) not in MANIFESTS or "manifests" in manifest:
+        raise BadInputError(
+            f"{image} is no single image ({manifest.get('mediaType')})",
+            solution="build for one platform; a list of images cannot be judged by running one of them",
+        )
+    config = _json(_inspect(image, registry, "--config"), image)
+    found = (config.get("config") or {}).get("Labels") or {}
+    return {str(key): str(value) for key, value in found.items()}
+
+
+def require(image: Image, registry: Registry) -> None:
+    """Ask for the manifest of `image`. Raises ToolFailedError where the registry does not give it."""
+    _inspect(image, registry, "--raw")
+
+
+def answers(image: Image, registry: Registry) -> bool:
+    """Whether the registry gives the manifest of `image` at this moment."""
+    return _inspect(image, registry, "--raw", accept=None).exit_code == 0
+
+
+def copy(source: Image, source_registry: Registry, target: str, tag: str, target_registry: Registry) -> None:
+    """Copy the image `source` to the repository `target` under `tag`, bit by bit: its digest stays the same.
+
+    Raises:
+        ToolFailedError: one of the registries does not answer or does not let us in.
+        BadInputError: what arrived has another digest.
+    """
+    with tempfile.TemporaryDirectory(prefix="hallmark-skopeo-") as folder:
+        digestfile = Path(folder) / "digest"
+        process.run(
+            [
+                "skopeo",
+                "--insecure-policy",
+                "copy",
+                "--quiet",
+                "--preserve-digests",
+                f"--src-authfile={source_registry.authfile}",
+                f"--src-tls-verify={str(source_registry.tls_verify).lower()}",
+                f"--dest-authfile={target_registry.authfile}",
+                f"--dest-tls-verify={str(target_registry.tls_verify).lower()}",
+                f"--digestfile={digestfile}",
+                f"docker://{source}",
+                f"docker://{target}:{tag}",
+            ],
+            timeout=1800,
+        )
+        require_digest(f"the copy {target}:{tag}", digestfile.read_text(encoding="utf-8").strip(), source.digest)
+
+
+def _inspect(image: Image, registry: Registry, what: str, accept: tuple[int, ...] | None = (0,)) -> process.Completed:
+    argv = [
+        "skopeo",
+        "inspect",
+        what,
+        f"--authfile={registry.authfile}",
+        f"--tls-verify={str(registry.tls_verify).lower()}",
+        f"docker://{image}",
+    ]
+    done = process.run(argv, timeout=120, accept=None)
+    if accept is not None and done.exit_code not in accept:
+        raise ToolFailedError(
+            f"the registry does not give {image}: {done.last_words}",
+            solution="check that the registry answers, that the credential may read there, and that the image exists",
+        )
+    return done
+
+
+def _json(done: process.Completed, image: Image) -> dict[str, Any]:
+    try:
+        found = json.loads(done.stdout)
+    except ValueError as error:
+        raise ToolFailedError(f"{image}: skopeo printed no JSON", solution="check skopeo's version") from error
+    if not isinstance(found, dict):
+        raise ToolFailedError(f"{image}: skopeo printed no JSON object", solution="check skopeo's version")
+    return found

@@ -1,0 +1,187 @@
+"""Small real images in real registries, and verdicts about them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hallmark import image_labels
+from hallmark.verdict import Verdict
+from laptop.keys import KeyPair
+from laptop.registry import Registry
+
+COMMIT = "c" * 40
+POLICY_WITH_KEY = """\
+apiVersion: hallmark.dev/v1alpha1
+kind: Policy
+metadata: {name: iris}
+requiredGates: [check-code, test-image]
+data:
+  independent: {path: independent.csv, sha256: "sha256:%s"}
+  maximumOverlap: 0.1
+model:
+  accuracy: {minimum: 0.9}
+  minimumRows: 30
+signing: {publicKeys: [cosign.pub]}
+""" % ("0" * 64)
+
+
+def digest(letter: str) -> str:
+    return f"sha256:{letter * 64}"
+
+
+LABELS = {
+    image_labels.REVISION: COMMIT,
+    image_labels.SOURCE_DIGEST: digest("1"),
+    image_labels.MODEL_DIGEST: digest("2"),
+}
+
+
+def verdict_content(policy_digest: str, repository: str, image_digest: str, **changes: Any) -> dict[str, Any]:
+    """A passing verdict as JSON; `changes` replace whole top-level keys."""
+    content: dict[str, Any] = {
+        "apiVersion": "hallmark.dev/v1alpha1",
+        "kind": "Verdict",
+        "passed": True,
+        "model": {"name": "iris", "version": "1.2.3", "digest": digest("2")},
+        "source": {
+            "repository": "https://git.example.com/team/iris.git",
+            "commit": COMMIT,
+            "commitTime": 1_700_000_000,
+            "digest": digest("1"),
+        },
+        "policy": policy_digest,
+        "data": {"training": digest("3"), "independent": digest("4"), "rows": 45, "overlap": 0.0},
+        "image": {"repository": repository, "digest": image_digest},
+        "metrics": {"accuracy": {"value": 0.95, "minimum": 0.9, "low": 0.85, "high": 0.99}},
+        "gates": {name: {"passed": True, "report": digest("5")} for name in ("check-code", "test-image")},
+        "checks": [{"name": "accuracy", "passed": True, "value": "0.95", "limit": "at least 0.9"}],
+    }
+    return {**content, **changes}
+
+
+def write_verdict(folder: Path, content: dict[str, Any]) -> str:
+    """Write the verdict and return its digest."""
+    folder.mkdir(exist_ok=True)
+    file = Verdict.model_validate_json(json.dumps(content)).write(folder)
+    return f"sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"
+
+
+def layout(folder: Path, labels: dict[str, str], *, as_index: bool = False) -> str:
+    """An OCI image layout with one empty image under the name `it`; returns its digest."""
+    blobs = folder / "blobs" / "sha256"
+    blobs.mkdir(parents=True)
+
+    def put(content: bytes | dict[str, Any]) -> dict[str, Any]:
+        data = content if isinstance(content, bytes) else json.dumps(content).encode()
+        name = hashlib.sha256(data).hexdigest()
+        (blobs / name).write_bytes(data)
+        return {"digest": f"sha256:{name}", "size": len(data)}
+
+    archive = io.BytesIO()
+    tarfile.open(fileobj=archive, mode="w").close()
+    layer = put(archive.getvalue())
+    config = put(
+        {
+            "architecture": "amd64",
+            "os": "linux",
+            "config": {"Labels": labels},
+            "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]},
+        }
+    )
+    kind = "application/vnd.oci.image"
+    top: dict[str, Any] = {
+        "mediaType": f"{kind}.manifest.v1+json",
+        **put(
+            {
+                "schemaVersion": 2,
+                "mediaType": f"{kind}.manifest.v1+json",
+                "config": {"mediaType": f"{kind}.config.v1+json", **config},
+                "layers": [{"mediaType": f"{kind}.layer.v1.tar", **layer}],
+            }
+        ),
+    }
+    if as_index:
+        platform = {"architecture": "amd64", "os": "linux"}
+        index = {
+            "schemaVersion": 2,
+            "mediaType": f"{kind}.index.v1+json",
+            "manifests": [{**top, "platform": platform}],
+        }
+        top = {"mediaType": f"{kind}.index.v1+json", **put(index)}
+    name = {"org.opencontainers.image.ref.name": "it"}
+    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [{**top, "annotations": name}]}))
+    (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+    return str(top["digest"])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Registries:
+    """Both registries of a delivery with repositories of one test's own, and two key pairs."""
+
+    candidates: Registry
+    releases: Registry
+    key: KeyPair
+    other_key: KeyPair
+    folder: Path
+    name: str
+
+    @property
+    def candidate(self) -> str:
+        return f"{self.candidates.address}/candidates/{self.name}"
+
+    @property
+    def release(self) -> str:
+        return f"{self.releases.address}/releases/{self.name}"
+
+    def push(
+        self, repository: str, labels: dict[str, str] | None = None, *, as_index: bool = False, tag: str = "it"
+    ) -> str:
+        """Push an image with these labels (default: those of the verdicts here) and return its digest."""
+        folder = self.folder / f"layout-{len(list(self.folder.glob('layout-*')))}"
+        found = layout(folder, LABELS if labels is None else labels, as_index=as_index)
+        argv = [
+            "skopeo",
+            "--insecure-policy",
+            "copy",
+            "--quiet",
+            "--all",
+            "--preserve-digests",
+            "--dest-tls-verify=false",
+        ]
+        argv += [f"--dest-authfile={self.registry_of(repository).auth_file}"]
+        subprocess.run([*argv, f"oci:{folder}:it", f"docker://{repository}:{tag}"], check=True, capture_output=True)
+        return found
+
+    def registry_of(self, repository: str) -> Registry:
+        return self.releases if repository.startswith(self.releases.address) else self.candidates
+
+    def cosign(self, *arguments: str, key: KeyPair | None = None) -> str:
+        """Call cosign on the releases' registry, with the password of `key` (default: the trusted one)."""
+        pair = key or self.key
+        env = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "DOCKER_CONFIG": str(self.releases.credential),
+            "COSIGN_PASSWORD": pair.password.read_text(),
+        }
+        done = subprocess.run(["cosign", *arguments], env=env, check=True, capture_output=True, text=True)
+        return done.stdout
+
+    def sign(self, image: str, key: KeyPair | None = None) -> None:
+        """Sign by hand, past sign-image and all its checks."""
+        self.cosign("sign", f"--key={(key or self.key).private}", "--tlog-upload=false", "--yes", image, key=key)
+
+    def attest(self, image: str, content: Any, key: KeyPair | None = None, *, predicate_type: str) -> None:
+        """Attest any JSON by hand."""
+        file = self.folder / "predicate.json"
+        file.write_text(json.dumps(content))
+        flags = [f"--key={(key or self.key).private}", "--tlog-upload=false", "--yes"]
+        self.cosign("attest", *flags, f"--predicate={file}", f"--type={predicate_type}", image, key=key)
