@@ -72,6 +72,11 @@ def build(
         "metadata.uid": uid,
         **_labels(run, definition, task, name),
     }
+    if spec.sidecars and (definition.host_network or place.host_network):
+        raise InputError(
+            f"task {task.name!r} has sidecars and this machine's network; only one of them is supported",
+            where=definition.place,
+        )
     builder = _Builder(spec, bindings, metadata, place, pod_dir, f"{definition.place}: task {task.name}")
     return TaskInvocation(
         task=task.name,
@@ -252,7 +257,7 @@ class _Builder:
 
     def sidecar(self, sidecar: Sidecar) -> invocation.Sidecar:
         common = self._container(sidecar, f"sidecar-{sidecar.name}")
-        return invocation.Sidecar(**common, readiness=sidecar.readiness_probe)
+        return invocation.Sidecar(**common, readiness=sidecar.readiness_probe, ports=sidecar.ports)
 
     def _container(self, part: Step | Sidecar, name: str) -> dict:  # type: ignore[type-arg]
         context = part.security_context or SecurityContext()
@@ -268,13 +273,14 @@ class _Builder:
             "env": env,
             "mounts": self._mounts(part),
             "user": context.run_as_user,
-            "capabilities": granted(context.capabilities, root=context.run_as_user == 0),
+            "capabilities": granted(context.capabilities, root=context.run_as_user == 0, where=self.where),
             "read_only_root": context.read_only_root_filesystem,
         }
 
     def _mounts(self, part: Step | Sidecar) -> tuple[Mount, ...]:
         """Shared workspaces, then isolated ones, then volumes; a later mount of a path wins (checklist W4)."""
-        isolated = {usage.name for other in (*self.spec.steps, *self.spec.sidecars) for usage in other.workspaces}
+        parts: tuple[Step | Sidecar, ...] = (*self.spec.steps, *self.spec.sidecars)
+        isolated = {usage.name for other in parts for usage in other.workspaces}
         declared = {item.name: item for item in self.spec.workspaces}
         usages = {usage.name: usage for usage in part.workspaces}
         mounts: dict[str, Mount] = {}

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tkn_solo.decode import decode, nearest, where
 from tkn_solo.errors import InputError
@@ -13,7 +14,7 @@ from tkn_solo.model import Pipeline, PipelineRun, Run, Task, TaskRun
 from tkn_solo.yamltree import Tree, documents
 
 API_VERSION = "tekton.dev/v1"
-_KINDS = {"Task": Task, "Pipeline": Pipeline, "PipelineRun": PipelineRun, "TaskRun": TaskRun}
+_KINDS: dict[str, Any] = {"Task": Task, "Pipeline": Pipeline, "PipelineRun": PipelineRun, "TaskRun": TaskRun}
 _REFUSED = {
     "StepAction": "StepActions are not implemented yet; write the step into the Task",
     "CustomRun": "custom tasks have no controller here",
@@ -93,37 +94,41 @@ def _read(text: str, file: str, catalog: Catalog, *, strict: bool) -> None:
 def _add(tree: Tree, catalog: Catalog, *, strict: bool) -> None:
     data = tree.value if isinstance(tree.value, dict) else {}
     kind, version = (str(data[key].value) if key in data else "" for key in ("kind", "apiVersion"))
-    if kind in ("List",) and version == "v1" and isinstance(data.get("items", tree).value, list):
-        for item in data["items"].value:  # type: ignore[union-attr]
-            _add(item, catalog, strict=strict)  # type: ignore[arg-type]
-        return
-    if not version.startswith("tekton.dev/"):
-        if strict:
-            raise InputError(
-                f"kind {kind or '(none)'!r} of {version or '(no apiVersion)'!r} is not a Tekton object",
-                where=where(tree, ""),
-                solution=f"Expected apiVersion {API_VERSION} and one of: {', '.join(_KINDS)}.",
-            )
-        return
+    if (kind, version) == ("List", "v1") and "items" in data:
+        items = data["items"].value
+        for entry in items if isinstance(items, list) else []:
+            _add(entry, catalog, strict=strict)
+    elif version.startswith("tekton.dev/"):
+        _check_kind(kind, version, tree)
+        _register(decode(_KINDS[kind], tree, ""), where(tree, ""), catalog)
+    elif strict:
+        raise InputError(
+            f"kind {kind or '(none)'!r} of {version or '(no apiVersion)'!r} is not a Tekton object",
+            where=where(tree, ""),
+            solution=f"Expected apiVersion {API_VERSION} and one of: {', '.join(_KINDS)}.",
+        )
+
+
+def _check_kind(kind: str, version: str, tree: Tree) -> None:
     if kind in _REFUSED:
         raise InputError(f"{kind} is not supported: {_REFUSED[kind]}", where=where(tree, ""))
     if kind not in _KINDS:
         raise InputError(f"unknown kind {kind!r}", where=where(tree, "kind"), solution=nearest(kind, _KINDS, "Kinds"))
     if version != API_VERSION:
         raise InputError(f"apiVersion {version} is not supported; write {API_VERSION}", where=where(tree, "apiVersion"))
-    item = decode(_KINDS[kind], tree, "")
+
+
+def _register(item: Task | Pipeline | Run, place: str, catalog: Catalog) -> None:
     name = item.metadata.name or item.metadata.generate_name
     if not name:
-        raise InputError("missing metadata.name", where=where(tree, "metadata"))
-    place = where(tree, "")
-    if (kind, name) in catalog.places:
-        raise InputError(
-            f"a second {kind} is called {name!r}; the first is in {catalog.places[kind, name]}", where=place
-        )
-    catalog.places[kind, name] = place
+        raise InputError("missing metadata.name", where=place)
+    if (item.kind, name) in catalog.places:
+        first = catalog.places[item.kind, name]
+        raise InputError(f"a second {item.kind} is called {name!r}; the first is in {first}", where=place)
+    catalog.places[item.kind, name] = place
     if isinstance(item, Task):
         catalog.tasks[name] = item
     elif isinstance(item, Pipeline):
         catalog.pipelines[name] = item
-    elif isinstance(item, PipelineRun | TaskRun):
+    else:
         catalog.runs.append(item)

@@ -30,7 +30,8 @@ def yaml_name(python_name: str) -> str:
 
 def decode(cls: type[T], tree: Tree, path: str) -> T:
     """The dataclass `cls` from the map `tree`; `path` is its YAML path, for messages."""
-    result: T = _dataclass_decoder(cls)(tree, path)
+    decoder: Any = _dataclass_decoder
+    result: T = decoder(cls)(tree, path)
     return result
 
 
@@ -40,8 +41,7 @@ def encode(obj: Any) -> Any:
         data = {}
         for field in dataclasses.fields(obj):
             value = getattr(obj, field.name)
-            required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-            if required or (value is not None and value != field.default and value not in ("", (), False)):
+            if not _is_empty(field, value):
                 data[yaml_name(field.name)] = encode(value)
         return data
     if isinstance(obj, tuple | list):
@@ -49,6 +49,13 @@ def encode(obj: Any) -> Any:
     if isinstance(obj, Mapping):
         return {key: encode(item) for key, item in obj.items()}
     return value_to_data(obj) if isinstance(obj, str) else obj
+
+
+def _is_empty(field: dataclasses.Field[Any], value: Any) -> bool:
+    """The field says nothing: it has its default. A required field, and `emptyDir: {}`, always say something."""
+    if field.default_factory is not dataclasses.MISSING:
+        return bool(value == field.default_factory())
+    return field.default is not dataclasses.MISSING and value == field.default
 
 
 def where(tree: Tree, path: str) -> str:
@@ -124,9 +131,9 @@ def _decoder(hint: Any) -> Decoder:
         return _list_decoder(_decoder(args[0]))
     if origin is not None and issubclass(origin, Mapping):
         return _map_decoder(_decoder(args[1]))
-    if dataclasses.is_dataclass(hint):
-        return _dataclass_decoder(hint)
-    return {str: _string, int: _integer, bool: _boolean}[hint]
+    if hint in (str, int, bool):
+        return {str: _string, int: _integer, bool: _boolean}[hint]
+    return _dataclass_decoder(hint)
 
 
 @functools.cache

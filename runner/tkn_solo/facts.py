@@ -91,6 +91,10 @@ class Graph:
     parents: Mapping[str, tuple[str, ...]]
 
     def everything(self) -> dict[str, PipelineTask]:
+        return self._everything
+
+    @cached_property
+    def _everything(self) -> dict[str, PipelineTask]:
         return {**self.tasks, **self.finals}
 
 
@@ -101,7 +105,7 @@ class Facts:
     graph: Graph
     progress: Mapping[str, Progress]
     stop: Stop = Stop.NONE
-    timeouts: RunTimeouts = RunTimeouts()
+    timeouts: RunTimeouts = field(default_factory=RunTimeouts)
     now: float = 0.0
     finally_started: float | None = None
     _skips: dict[str, SkipReason | None] = field(default_factory=dict, compare=False)
@@ -195,15 +199,17 @@ class Facts:
         As upstream, all results or none: one missing result leaves every reference as it is.
         """
         task = self.graph.everything()[name]
-        replacements = self.status_variables if name in self.graph.finals else Replacements()
-        if not self.missing(name):
-            producers = dict.fromkeys(reference.task for reference in task_references(task))
-            parts = [of_task_results(producer, self._results(producer)) for producer in producers]
-            replacements = merge([replacements, *parts])
-        replaced = replace(task, replacements)
-        if replaced.task_spec is None:
-            return replaced
-        return dataclasses.replace(replaced, task_spec=replace(replaced.task_spec, replacements))
+        if name in self.graph.finals:
+            # Statuses reach params and when, but not the steps of an embedded spec.
+            task = replace(task, self.status_variables)
+        if self.missing(name):
+            return task
+        producers = dict.fromkeys(reference.task for reference in task_references(task))
+        results = merge(of_task_results(producer, self._results(producer)) for producer in producers)
+        task = replace(task, results)
+        if task.task_spec is None:
+            return task
+        return dataclasses.replace(task, task_spec=replace(task.task_spec, results))
 
     def _results(self, name: str) -> Mapping[str, Value]:
         end = self.progress[name].end

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tkn_solo.model import Probe, ResultSpec, TaskSpec, When
 
@@ -67,6 +68,7 @@ class Sidecar(Container):
     """A container beside the steps, started before the first and ended after the last."""
 
     readiness: Probe | None
+    ports: Any
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,6 +5,8 @@ Python names are the snake_case of the API's names. Three kinds of marks on fiel
 given, and `ignored()` fields are accepted and have no effect on one machine (`plan` says so once).
 """
 
+# ruff: noqa: RUF009 - var, unsupported and ignored make dataclass fields
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -486,24 +488,24 @@ class TaskRunSpec:
 class Task:
     api_version: str
     kind: str
-    spec: TaskSpec
     metadata: ObjectMeta = field(default_factory=ObjectMeta)
+    spec: TaskSpec
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pipeline:
     api_version: str
     kind: str
-    spec: PipelineSpec
     metadata: ObjectMeta = field(default_factory=ObjectMeta)
+    spec: PipelineSpec
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskRun:
     api_version: str
     kind: str
-    spec: TaskRunSpec
     metadata: ObjectMeta = field(default_factory=ObjectMeta)
+    spec: TaskRunSpec
     status: Any = None
 
 
@@ -511,8 +513,8 @@ class TaskRun:
 class PipelineRun:
     api_version: str
     kind: str
-    spec: PipelineRunSpec
     metadata: ObjectMeta = field(default_factory=ObjectMeta)
+    spec: PipelineRunSpec
     status: Any = None
 
 

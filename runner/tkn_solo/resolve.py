@@ -71,23 +71,19 @@ def _resolve_pipeline_run(run: PipelineRun, name: str, place: str, catalog: Cata
     )
     for replacements in passes:
         spec = _replace_in_pipeline(spec, replacements)
-    tasks = {task.name: task for task in spec.tasks}
-    finals = {task.name: task for task in spec.finally_}
-    every = {**tasks, **finals}
     timeouts = _run_timeouts(run.spec.timeouts, place)
-    definitions = {task.name: _definition(task, run, timeouts, catalog, pipeline_place) for task in every.values()}
-    every = {task.name: _propagate_workspaces(task, definitions[task.name].spec, bindings) for task in every.values()}
-    for task in every.values():
-        definition = definitions[task.name]
-        inherited = {param.name for param in (*spec.params, *run.spec.params)} if definition.embedded else set()
-        validate.task(definition.spec, definition.place, inherited)
-        params.check_given(
-            definition.spec.params, task.params, f"{pipeline_place}: task {task.name}", conditions=NESTED_CONDITIONS
-        )
-        validate.task_bindings(task, definition.spec, spec, f"{pipeline_place}: task {task.name}")
+    every = (*spec.tasks, *spec.finally_)
+    definitions = {task.name: _definition(task, run, timeouts, catalog, pipeline_place) for task in every}
+    found = {task.name: _propagate_workspaces(task, definitions[task.name].spec, bindings) for task in every}
+    for task in found.values():
+        _check_task(task, definitions[task.name], spec, run, pipeline_place)
     validate.results(spec, {item: definition.spec for item, definition in definitions.items()}, pipeline_place)
-    validate.task_run_specs(run, every, place)
-    graph = Graph({task: every[task] for task in tasks}, {task: every[task] for task in finals}, parents(spec.tasks))
+    validate.task_run_specs(run, found, place)
+    graph = Graph(
+        {task.name: found[task.name] for task in spec.tasks},
+        {task.name: found[task.name] for task in spec.finally_},
+        parents(spec.tasks),
+    )
     return RunDefinition(
         name=name,
         uid=uid,
@@ -102,6 +98,18 @@ def _resolve_pipeline_run(run: PipelineRun, name: str, place: str, catalog: Cata
         params=run.spec.params,
         namespace=namespace,
     )
+
+
+def _check_task(
+    task: PipelineTask, definition: TaskDefinition, spec: PipelineSpec, run: PipelineRun, place: str
+) -> None:
+    """The Task behind a pipeline task, and that the pipeline gives it what it needs."""
+    where = f"{place}: task {task.name}"
+    outer = {param.name for param in spec.params} | {param.name for param in run.spec.params}
+    inherited = outer if definition.embedded else set()
+    validate.task(definition.spec, definition.place, inherited)
+    params.check_given(definition.spec.params, task.params, where, conditions=NESTED_CONDITIONS)
+    validate.task_bindings(task, definition.spec, spec, where)
 
 
 def _resolve_task_run(run: TaskRun, name: str, place: str, catalog: Catalog) -> RunDefinition:

@@ -22,7 +22,7 @@ class RunState:
     name: str
     graph: Graph
     progress: Mapping[str, Progress]
-    timeouts: RunTimeouts = RunTimeouts()
+    timeouts: RunTimeouts
     stop: Stop = Stop.NONE
     finally_started: float | None = None
     condition: Condition | None = None

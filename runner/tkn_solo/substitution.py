@@ -85,8 +85,12 @@ def replace_value(value: Value, replacements: Replacements) -> Value:
     return replace_text(value, replacements)
 
 
+def _class(obj: object) -> Any:
+    return type(obj)
+
+
 @functools.cache
-def _walked(cls: type) -> tuple[tuple[str, bool], ...]:
+def _walked(cls: Any) -> tuple[tuple[str, bool], ...]:
     """Names of the fields that may hold variables (True) or objects with such fields (False)."""
     return tuple(
         (field.name, bool(field.metadata.get("variables")))
@@ -98,7 +102,7 @@ def _walked(cls: type) -> tuple[tuple[str, bool], ...]:
 def replace(obj: T, replacements: Replacements) -> T:
     """A model object with the variables replaced in all fields marked with `model.var`."""
     changes: dict[str, Any] = {}
-    for name, holds_variables in _walked(type(obj)):
+    for name, holds_variables in _walked(_class(obj)):
         old = getattr(obj, name)
         if not old:
             continue
@@ -117,7 +121,7 @@ def replace(obj: T, replacements: Replacements) -> T:
 
 def texts(obj: Any, path: str = "") -> Iterator[tuple[str, str, bool]]:
     """Every text with possible variables in a model object: (path, text, may it hold a whole array)."""
-    for name, holds_variables in _walked(type(obj)):
+    for name, holds_variables in _walked(_class(obj)):
         value, below = getattr(obj, name), f"{path}.{name}" if path else name
         if not value:
             continue

@@ -16,7 +16,9 @@ from tkn_solo.errors import InfrastructureError, InputError
 from tkn_solo.facts import TaskEnd, allows
 from tkn_solo.host import results
 from tkn_solo.host.pod import Pod, directory
+from tkn_solo.host.podman import Podman
 from tkn_solo.host.sandbox import RANDOM_UID, Host, Sandbox
+from tkn_solo.host.sidecars import Sidecars
 from tkn_solo.invocation import Step, TaskInvocation
 from tkn_solo.masking import LineStream
 from tkn_solo.process import Ending, Exit, StopSignal
@@ -32,6 +34,7 @@ class HostBackend:
         self._options = options
         self._bwrap = ""
         self._host: Host | None = None
+        self._podman: Podman | None = None
 
     def check(self, *, sidecars: bool, root: bool) -> None:
         self._bwrap = process.find("bwrap", "bubblewrap")
@@ -41,14 +44,16 @@ class HostBackend:
                 solution="Run tkn-solo as root, or as root of a user namespace: unshare --map-root-user --map-auto.",
             )
         if sidecars:
-            process.find("podman", "podman")
+            process.find("nsenter", "util-linux")
+            self._podman = Podman(self._options.image_store)
+            self._podman.remove_orphans()
         self._host = Host(self._options.run_dir / "host", self._options.tools)
 
     def run(self, task: TaskInvocation, stop: StopSignal, tell: Tell) -> Attempt:
         if self._host is None:
             raise RuntimeError("check() comes before run()")
         started = time.time()
-        attempt = _Run(task, stop, tell, self._host, self._bwrap, self._options)
+        attempt = _Run(task, stop, tell, self._host, self._bwrap, self._podman, self._options)
         try:
             end = attempt.execute()
         except InputError as error:
@@ -56,7 +61,13 @@ class HostBackend:
         except InfrastructureError as error:
             reason = error.condition or "Failed"
             end = TaskEnd(succeeded=False, reason=reason, message=str(error), infrastructure=True)
-        return Attempt(end=end, started=started, finished=time.time(), steps=tuple(attempt.states))
+        return Attempt(
+            end=end,
+            started=started,
+            finished=time.time(),
+            steps=tuple(attempt.states),
+            sidecars=tuple(attempt.sidecars),
+        )
 
     def close(self) -> None:
         """Nothing outlives its step."""
@@ -66,13 +77,22 @@ class _Run:
     """One attempt in progress."""
 
     def __init__(
-        self, task: TaskInvocation, stop: StopSignal, tell: Tell, host: Host, bwrap: str, options: BackendOptions
+        self,
+        task: TaskInvocation,
+        stop: StopSignal,
+        tell: Tell,
+        host: Host,
+        bwrap: str,
+        podman: Podman | None,
+        options: BackendOptions,
     ) -> None:
         self._task = task
         self._stop = stop
         self._tell = tell
         self._host = host
         self._bwrap = bwrap
+        self._podman = podman
+        self._network: int | None = None
         self._options = options
         self._deadline = None if task.timeout is None else time.monotonic() + task.timeout
         self._raw: dict[str, str] = {}
@@ -80,11 +100,27 @@ class _Run:
         self._raw_step_results: dict[str, dict[str, str]] = {}
         self._note = ""
         self.states: list[ContainerState] = []
+        self.sidecars: list[ContainerState] = []
 
     def execute(self) -> TaskEnd:
         pod = Pod(self._task)
+        if not self._task.sidecars:
+            return self._steps(pod)
+        if self._podman is None:
+            raise RuntimeError("check() was not told of sidecars")
+        sidecars = Sidecars(self._task, pod, self._podman, self._options.masker, self._stop, self._deadline)
+        try:
+            with sidecars:
+                self._network = sidecars.namespace
+                return self._steps(pod)
+        finally:
+            self.sidecars = sidecars.states
+
+    def _steps(self, pod: Pod) -> TaskEnd:
         failed: ContainerState | None = None
         for step in self._task.steps:
+            if self._over():
+                return self._cut_short()
             if failed is not None:
                 self._add(step, 1, "Error", "Skipped", time.time())
                 continue
@@ -96,6 +132,9 @@ class _Run:
             if state.exit_code != 0 and state.termination_reason != "Continued":
                 failed = state
         return self._end(failed)
+
+    def _over(self) -> bool:
+        return self._stop.requested or (self._deadline is not None and time.monotonic() >= self._deadline)
 
     def _end(self, failed: ContainerState | None) -> TaskEnd:
         values, wrong = results.typed(self._raw, self._task.results)
@@ -182,13 +221,17 @@ class _Run:
                     root=step.user == 0,
                     user=RANDOM_UID if step.user is None else step.user,
                     capabilities=step.capabilities,
-                    network=self._task.host_network,
+                    network=self._task.host_network or self._network is not None,
+                    resolver=self._task.host_network,
                     read_only_root=step.read_only_root,
                 )
                 arguments = _sealed(self._host.arguments(sandbox, info_write))
                 try:
                     descriptors = [arguments, info_write, *(b.source for b in binds if isinstance(b.source, int))]
                     argv = [self._bwrap, "--args", str(arguments), "--", *command, *args]
+                    if self._network is not None:
+                        descriptors.append(self._network)
+                        argv = [process.find("nsenter", "util-linux"), f"--net=/proc/self/fd/{self._network}", *argv]
                     child = process.start(argv, {}, pass_fds=descriptors)
                 finally:
                     os.close(arguments)

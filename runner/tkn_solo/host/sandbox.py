@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -31,7 +30,10 @@ class Bind:
 
 @dataclass(frozen=True, kw_only=True)
 class Sandbox:
-    """What one step sees and may do. `network`: it stays in the network namespace it is started in."""
+    """What one step sees and may do.
+
+    `network`: it stays in the network namespace it is started in; `resolver`: it can look up names.
+    """
 
     binds: Sequence[Bind]
     env: Sequence[tuple[str, str]]
@@ -41,6 +43,7 @@ class Sandbox:
     user: int
     capabilities: frozenset[str]
     network: bool
+    resolver: bool
     read_only_root: bool
 
 
@@ -77,7 +80,7 @@ class Host:
         else:
             arguments += ["--unshare-user", "--disable-userns", "--uid", str(sandbox.user), "--gid", "0"]
         arguments += self._usr
-        arguments += self._etc(network=sandbox.network)
+        arguments += self._etc(resolver=sandbox.resolver)
         arguments += self._proc
         # A root step may build images, which needs a /dev without `nodev` and a /sys to pass on.
         arguments += [*self._root_dev(), "--ro-bind", "/sys", "/sys"] if sandbox.root else ["--dev", "/dev"]
@@ -105,12 +108,12 @@ class Host:
         for name in ("bin", "sbin", "lib", "lib32", "lib64", "libx32"):
             path = Path("/") / name
             if path.is_symlink():
-                yield from ("--symlink", os.readlink(path), str(path))
+                yield from ("--symlink", str(path.readlink()), str(path))
             elif path.is_dir():
                 yield from ("--ro-bind", str(path), str(path))
 
-    def _etc(self, *, network: bool) -> Iterator[str]:
-        yield from ("--ro-bind", str(self._folder / ("etc-network" if network else "etc")), "/etc")
+    def _etc(self, *, resolver: bool) -> Iterator[str]:
+        yield from ("--ro-bind", str(self._folder / ("etc-network" if resolver else "etc")), "/etc")
         for name in _ETC_FOLDERS:
             if Path("/etc", name).is_dir():
                 yield from ("--ro-bind", f"/etc/{name}", f"/etc/{name}")
