@@ -86,14 +86,12 @@ def commands_of(task: dict[str, Any]) -> list[str]:
 
 
 def _merged(flags: Iterable[Flag]) -> list[Flag]:
-    """Flags of several commands in one Task: the same name has to mean the same."""
+    """Flags of several commands in one Task: the same name is one param, required if one of them requires it."""
     merged: dict[str, Flag] = {}
     for flag in flags:
         known = merged.setdefault(flag.name, flag)
-        if (known.description, known.type) != (flag.description, flag.type):
-            raise SystemExit(f"two commands of one task describe the param {flag.name} differently")
-        if known.required and not flag.required:
-            continue
+        if known.tekton_type != flag.tekton_type:
+            raise SystemExit(f"two commands of one task give the param {flag.name} different types")
         if flag.required and not known.required:
             merged[flag.name] = flag
     return [flag for flag in merged.values() if flag.required] + [f for f in merged.values() if not f.required]
