@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hallmark.errors import BadInputError
+from hallmark.model_files.formats import open_regular
 
 SCHEMA = "schema.json"
 MAXIMUM_BYTES = 2_000_000_000
@@ -40,13 +41,9 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
             absolute, with a folder, a link, twice, encrypted, or packed by a method that cannot be bounded.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError as error:
-        raise _bad(path, f"cannot be read: {error.strerror}") from error
-    try:
-        with os.fdopen(descriptor, "rb") as file:
-            _require_plain_end(path, file.fileno())
-            with zipfile.ZipFile(file) as archive:
+        with open_regular(path) as descriptor:
+            _require_plain_end(path, descriptor)
+            with os.fdopen(descriptor, "rb", closefd=False) as file, zipfile.ZipFile(file) as archive:
                 _require_order(path, archive.infolist())
                 yield archive
     except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, OSError) as error:
@@ -74,12 +71,10 @@ def read_schema(path: Path, archive: zipfile.ZipFile) -> dict[str, Any]:
 
 def _require_plain_end(path: Path, descriptor: int) -> None:
     """Bound the directory before `zipfile` reads it whole: two gigabytes of entries would take tens of memory."""
-    status = os.fstat(descriptor)
-    if not stat.S_ISREG(status.st_mode):
-        raise _bad(path, "is no regular file")
-    if status.st_size > MAXIMUM_BYTES:
+    size = os.fstat(descriptor).st_size
+    if size > MAXIMUM_BYTES:
         raise _bad(path, f"is larger than {MAXIMUM_BYTES} bytes")
-    tail = os.pread(descriptor, 1 << 10, max(0, status.st_size - (1 << 10)))
+    tail = os.pread(descriptor, 1 << 10, max(0, size - (1 << 10)))
     if len(tail) < _END_OF_DIRECTORY.size:
         raise _bad(path, "is too short for a zip")
     signature, *_, directory_bytes, _start, comment_bytes = _END_OF_DIRECTORY.unpack(tail[-_END_OF_DIRECTORY.size :])
