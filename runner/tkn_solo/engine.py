@@ -183,7 +183,7 @@ class Engine:
             except (InputError, InfrastructureError) as error:
                 infrastructure = isinstance(error, InfrastructureError)
                 reason = error.condition or ("Failed" if infrastructure else "TaskRunValidationFailed")
-                end = TaskEnd(succeeded=False, reason=reason, message=str(error), infrastructure=infrastructure)
+                end = TaskEnd(succeeded=False, reason=reason, message=error.told, infrastructure=infrastructure)
                 attempt = Attempt(end=end, started=started, finished=time.time())
             self._inbox.put(_Done(action.task, invocation, attempt))
         except BaseException as error:

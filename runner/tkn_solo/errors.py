@@ -18,6 +18,12 @@ class SoloError(Exception):
         self.solution = solution
         self.condition = condition
 
+    @property
+    def told(self) -> str:
+        """Place, reason and solution in one line, for a TaskRun's condition, which has its reason apart."""
+        head = f"{self.where}: {self.reason}" if self.where else self.reason
+        return f"{head}. {self.solution}" if self.solution else head
+
     def __str__(self) -> str:
         head = f"{self.where}: {self.reason}" if self.where else self.reason
         if self.condition:

@@ -202,6 +202,8 @@ class Facts:
         if name in self.graph.finals:
             # Statuses reach params and when, but not the steps of an embedded spec.
             task = replace(task, self.status_variables)
+        retries = Replacements({"context.pipelineTask.retries": str(task.retries)})
+        task = dataclasses.replace(task, params=tuple(replace(param, retries) for param in task.params))
         if self.missing(name):
             return task
         producers = dict.fromkeys(reference.task for reference in task_references(task))

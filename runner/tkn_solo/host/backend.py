@@ -57,10 +57,10 @@ class HostBackend:
         try:
             end = attempt.execute()
         except InputError as error:
-            end = TaskEnd(succeeded=False, reason="TaskRunValidationFailed", message=str(error))
+            end = TaskEnd(succeeded=False, reason="TaskRunValidationFailed", message=error.told)
         except InfrastructureError as error:
             reason = error.condition or "Failed"
-            end = TaskEnd(succeeded=False, reason=reason, message=str(error), infrastructure=True)
+            end = TaskEnd(succeeded=False, reason=reason, message=error.told, infrastructure=True)
         return Attempt(
             end=end,
             started=started,

@@ -57,7 +57,7 @@ class Podman:
             tls = ["--tls-verify=false"] if image.split("/")[0].rpartition(":")[0] in _LOCAL else []
             pulled = self._call(["pull", "--quiet", *tls, image], stop, seconds=_PULL_SECONDS)
             if pulled.code != 0 and not stop.requested:
-                raise InfrastructureError(_last_lines(pulled.output))
+                raise InfrastructureError(_last_line(pulled.output))
         return self._call(["image", "inspect", "--format", "{{.Id}}", image], stop).output
 
     def run(self, request: ContainerRequest, stop: StopSignal) -> int:
@@ -77,7 +77,7 @@ class Podman:
             argv += ["--entrypoint", json.dumps(list(request.entrypoint))]
         started = self._call([*argv, request.image, *request.arguments], stop)
         if started.code != 0:
-            raise InfrastructureError(f"podman cannot start the container: {_last_lines(started.output)}")
+            raise InfrastructureError(f"podman cannot start the container: {_last_line(started.output)}")
         pid = self._call(["inspect", "--format", "{{.State.Pid}}", request.name], stop).output
         return int(pid) if pid.isdigit() else 0
 
@@ -89,7 +89,7 @@ class Podman:
         """Stop a container, pass on its log, remove it; returns its exit code. Works whatever state it is in."""
         never = StopSignal()
         try:
-            self._call(["stop", "--time", "5", "--ignore", name], never)
+            self._call(["stop", "--time", "1", "--ignore", name], never)
             process.supervise(process.start([*self._argv, "logs", name], self._env), sink, stop=never)
             code = self._call(["inspect", "--format", "{{.State.ExitCode}}", name], never).output
             self._call(["rm", "--force", "--ignore", "--time", "0", name], never)
@@ -130,8 +130,8 @@ def _start_time(pid: int) -> str:
         return ""
 
 
-def _last_lines(text: str, count: int = 3) -> str:
-    return " ".join(text.splitlines()[-count:]) or "it gave no reason"
+def _last_line(text: str) -> str:
+    return (text.splitlines() or ["it gave no reason"])[-1].removeprefix("Error: ")
 
 
 def write_env(path: Path, env: Mapping[str, str]) -> None:
