@@ -86,7 +86,7 @@ class Delivery:
     @property
     def volume(self) -> Path:
         """What the tasks wrote to the workspace `run`."""
-        return self.folder / "volumes" / "run"
+        return self.folder / "workspaces" / "run"
 
     @property
     def report(self) -> Path:
@@ -164,11 +164,18 @@ def tkn_solo(project: Project, folder: Path) -> list[str]:
         f"-f={ROOT / 'tasks'}",
         f"-f={ROOT / 'pipelines'}",
         *given,
-        f"--tools={Path(sys.prefix)}",
-        f"--tools={TOOLS}",
+        *(f"--tools={folder}" for folder in _tools()),
         f"--image-store={world.state / 'podman'}",
         f"--run-dir={folder}",
     ]
+
+
+def _tools() -> list[Path]:
+    """What stands in for the step image: cosign, the virtual environment, its interpreter, and the steps' own code.
+
+    The interpreter of a virtual environment is a link to another folder, and an editable install leads to `steps`.
+    """
+    return [TOOLS, Path(sys.prefix), Path(sys.base_prefix).resolve(), ROOT / "steps"]
 
 
 def pipeline_run(project: Project, run_name: str, revision: str) -> dict[str, Any]:
@@ -234,4 +241,5 @@ def _lay_out_validators(validators: Path, project: Project) -> None:
     project.signing_key.mkdir(mode=0o700, exist_ok=True)
     for secret in (keys.private, keys.password):
         shutil.copy2(secret, project.signing_key / secret.name)
-    (project.signing_key / "policies").write_text(f"{policy_digest(project.policy)}\n")
+    # The comment also keeps tkn-solo, which hides every line of a secret, from hiding the digest itself.
+    (project.signing_key / "policies").write_text(f"{policy_digest(project.policy)}  # {project.name}\n")
