@@ -7,7 +7,8 @@ from collections.abc import Iterable
 
 MAXIMUM_LENGTH = 256
 """Characters of one label; a class name that is longer is data, not a class name."""
-MAXIMUM_BITS = 512
+MAXIMUM_BITS = 63
+"""Of a whole number, beside its sign: what every part of the chain can hold."""
 
 
 def canonical(values: Iterable[object]) -> list[str]:

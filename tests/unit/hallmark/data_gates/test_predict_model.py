@@ -1,0 +1,341 @@
+import json
+import pickle
+import zipfile
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import joblib  # type: ignore[import-untyped]
+import numpy as np
+import polars as pl
+import pytest
+import skops.io  # type: ignore[import-untyped]
+from sklearn.dummy import DummyClassifier  # type: ignore[import-untyped]
+from sklearn.linear_model import LinearRegression, LogisticRegression  # type: ignore[import-untyped]
+from sklearn.pipeline import make_pipeline  # type: ignore[import-untyped]
+from sklearn.preprocessing import FunctionTransformer, StandardScaler  # type: ignore[import-untyped]
+from sklearn.svm import SVC  # type: ignore[import-untyped]
+
+from hallmark.commands import predict_model
+
+from ..model_files.payloads import JOBLIBS, PICKLES, by_system
+from .workshop import FEATURES, Run, Workshop
+
+TRUSTED = "the file holds trusted types only"
+ALLOWED = "the policy allows the format"
+DESCRIBED = "the file is what hallmark.yaml calls it"
+PREDICTS = "the model loads and predicts"
+COMPLETE = "one label for each row"
+
+
+@pytest.fixture
+def prepared(workshop: Workshop) -> Workshop:
+    assert workshop.run("prepare-evaluation").exit_code == 0
+    return workshop
+
+
+def fitted(workshop: Workshop, model: Any = None, *, named: bool = True) -> Any:
+    frame = workshop.training.to_pandas()
+    features = frame[FEATURES] if named else frame[FEATURES].to_numpy()
+    return (make_pipeline(StandardScaler(), SVC()) if model is None else model).fit(features, frame["species"])
+
+
+def put(workshop: Workshop, model: Any, model_format: str = "skops") -> Path:
+    path = workshop.folder("model") / f"model.{model_format}"
+    if model_format == "skops":
+        skops.io.dump(model, path)
+    elif model_format == "joblib":
+        joblib.dump(model, path)
+    else:
+        path.write_bytes(pickle.dumps(model))
+    use(workshop, model_format)
+    return path
+
+
+def use(workshop: Workshop, model_format: str) -> None:
+    """Describe the model as of this format, and let the policy allow every format."""
+    workshop.description["model"] = {"format": model_format}
+    workshop.rules["model"]["formats"] = ["skops", "pickle", "joblib"]
+
+
+def predictions(workshop: Workshop) -> pl.DataFrame:
+    return pl.read_parquet(workshop.folder("predictions") / "predictions.parquet")
+
+
+def assert_refused(workshop: Workshop, run: Run, check: str, *words: str) -> None:
+    assert run.exit_code == 1, run.told
+    assert run.refused == [check]
+    text = json.dumps(run.report, ensure_ascii=False)
+    assert all(word in text for word in words), text
+    assert "predictions-digest" not in run.results
+    assert not (workshop.folder("predictions") / "predictions.parquet").exists()
+
+
+@pytest.mark.parametrize("model_format", ["skops", "pickle", "joblib"])
+@pytest.mark.parametrize("named", [True, False], ids=["fitted with names", "fitted without"])
+def test_a_good_model_predicts_each_row_without_a_warning(
+    prepared: Workshop, model_format: str, named: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    model = fitted(prepared, named=named)
+    put(prepared, model, model_format)
+    run = prepared.run("predict-model")
+    assert run.exit_code == 0, run.told
+    features = pl.read_parquet(prepared.folder("features") / "features.parquet")
+    told = predictions(prepared)
+    assert told["row"].to_list() == features["row"].to_list()
+    frame = features.select(FEATURES).to_pandas()
+    assert told["prediction"].to_list() == model.predict(frame if named else frame.to_numpy()).tolist()
+    assert run.results["predictions-digest"] == prepared.digests()["predictions_digest"]()
+    assert "Warning" not in "".join(capfd.readouterr())
+
+
+def test_the_same_model_gives_the_same_bytes(prepared: Workshop) -> None:
+    put(prepared, fitted(prepared))
+    assert prepared.run("predict-model") == prepared.run("predict-model")
+
+
+@pytest.mark.parametrize(
+    ("labels", "dtype"), [([0, 1], pl.Int64), ([0.5, 1.5], pl.Float64), ([True, False], pl.Boolean)]
+)
+def test_predictions_keep_the_type_of_the_labels(
+    prepared: Workshop, labels: list[object], dtype: type[pl.DataType]
+) -> None:
+    frame = prepared.training.to_pandas()[FEATURES]
+    put(prepared, DummyClassifier().fit(frame, np.array(labels * len(frame))[: len(frame)]))
+    assert prepared.run("predict-model").exit_code == 0
+    assert predictions(prepared).schema["prediction"] == dtype
+
+
+def test_a_format_that_the_policy_does_not_allow_is_refused_before_it_is_loaded(prepared: Workshop) -> None:
+    canary = prepared.root / "canary"
+    PICKLES["os.system"](put(prepared, fitted(prepared), "pickle"), canary)
+    prepared.rules["model"]["formats"] = ["skops"]
+    assert_refused(prepared, prepared.run("predict-model"), ALLOWED, "by its bytes pickle", "allowed: skops")
+    assert not canary.exists()
+
+
+@pytest.mark.parametrize("name", ["os.system", "array of objects"])
+def test_a_malicious_pickle_is_refused_and_does_not_run(prepared: Workshop, name: str) -> None:
+    use(prepared, "pickle")
+    canary = prepared.root / "canary"
+    PICKLES[name](prepared.folder("model") / "model.pickle", canary)
+    assert_refused(prepared, prepared.run("predict-model"), PREDICTS, "posix.system")
+    assert not canary.exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["beside an array", "in an array of objects", "compressed by zlib", "compressed by lzma"]
+)
+def test_a_malicious_joblib_file_is_refused_and_does_not_run(prepared: Workshop, name: str) -> None:
+    use(prepared, "joblib")
+    canary = prepared.root / "canary"
+    JOBLIBS[name](prepared.folder("model") / "model.joblib", canary)
+    assert_refused(prepared, prepared.run("predict-model"), PREDICTS, "posix.system")
+    assert not canary.exists()
+
+
+@pytest.mark.parametrize("make", [PICKLES["os.system"], JOBLIBS["beside an array"], JOBLIBS["compressed by zlib"]])
+def test_a_pickle_called_skops_is_refused_and_does_not_run(
+    prepared: Workshop, make: Callable[[Path, Path], object]
+) -> None:
+    use(prepared, "skops")
+    canary = prepared.root / "canary"
+    make(prepared.folder("model") / "model.skops", canary)
+    assert_refused(prepared, prepared.run("predict-model"), DESCRIBED, "described as skops")
+    assert not canary.exists()
+
+
+def untrusted(canary: Path) -> Any:
+    import os
+
+    return make_pipeline(FunctionTransformer(partial(os.system, f"touch {canary}")), SVC())
+
+
+def test_a_skops_file_with_an_untrusted_type_is_refused_by_name_and_not_loaded(prepared: Workshop) -> None:
+    canary = prepared.root / "canary"
+    put(prepared, untrusted(canary))
+    run = prepared.run("predict-model")
+    assert_refused(prepared, run, TRUSTED, "posix.system", "functools.partial", "model.trustedTypes")
+    assert not canary.exists()
+
+
+def test_a_type_that_the_policy_trusts_is_loaded(prepared: Workshop) -> None:
+    from sklearn.ensemble import RandomForestClassifier  # type: ignore[import-untyped]
+
+    put(prepared, fitted(prepared, RandomForestClassifier(3, random_state=0)))
+    assert_refused(prepared, prepared.run("predict-model"), TRUSTED, "sklearn.tree._tree.Tree")
+    prepared.rules["model"]["trustedTypes"] = ["sklearn.tree._tree.Tree"]
+    run = prepared.run("predict-model")
+    assert run.exit_code == 0, run.told
+    assert "sklearn.tree._tree.Tree" in run.check(TRUSTED)["value"]
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-200])
+
+
+def _bomb(path: Path) -> None:
+    """Three members of 700 MB each, in two megabytes."""
+    piece = bytes(10 << 20)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("schema.json", "{}")
+        for name in ("1.npy", "2.npy", "3.npy"):
+            with archive.open(name, "w", force_zip64=True) as member:
+                for _ in range(70):
+                    member.write(piece)
+
+
+def _nonsense(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("schema.json", json.dumps({"protocol": 2, "__loader__": "Nothing", "__module__": 5}))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [(_cut, "zip's directory"), (_bomb, "unpacks to more than"), (_nonsense, "cannot be audited")],
+)
+def test_a_skops_file_that_cannot_be_audited_is_refused(
+    prepared: Workshop, spoil: Callable[[Path], None], reason: str
+) -> None:
+    spoil(put(prepared, fitted(prepared)))
+    assert_refused(prepared, prepared.run("predict-model"), TRUSTED, reason)
+
+
+def test_a_truncated_pickle_is_refused(prepared: Workshop) -> None:
+    _cut(put(prepared, fitted(prepared), "pickle"))
+    assert_refused(prepared, prepared.run("predict-model"), PREDICTS)
+
+
+def test_a_file_that_is_no_model_s_format_is_refused(prepared: Workshop) -> None:
+    put(prepared, fitted(prepared)).write_bytes(b"weights")
+    assert_refused(prepared, prepared.run("predict-model"), DESCRIBED, "no format of a model")
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [
+        (LinearRegression().fit([[1.0]], [1.0]), "not a classifier"),
+        (StandardScaler().fit([[1.0]]), "cannot predict"),
+        ({"weights": [1, 2]}, "cannot predict"),
+        (LogisticRegression(), "NotFittedError"),
+        (LogisticRegression().fit([[1.0], [2.0]], ["a", "b"]), "ValueError"),
+    ],
+    ids=["regressor", "transformer", "dict", "not fitted", "other features"],
+)
+def test_what_is_no_classifier_for_these_rows_is_refused(prepared: Workshop, model: Any, reason: str) -> None:
+    put(prepared, model)
+    assert_refused(prepared, prepared.run("predict-model"), PREDICTS, reason)
+
+
+def test_several_labels_for_a_row_are_refused(prepared: Workshop) -> None:
+    from sklearn.neighbors import KNeighborsClassifier  # type: ignore[import-untyped]
+
+    frame = prepared.training.to_pandas()
+    put(prepared, KNeighborsClassifier(algorithm="brute").fit(frame[FEATURES], np.zeros((len(frame), 2))))
+    assert_refused(prepared, prepared.run("predict-model"), PREDICTS, f"shape ({prepared.independent.height}, 2)")
+
+
+def test_a_model_that_takes_too_long_is_refused(prepared: Workshop) -> None:
+    put(prepared, fitted(prepared))
+    prepared.rules["model"]["timeout"] = 1
+    assert_refused(prepared, prepared.run("predict-model"), PREDICTS, "its time ran out", "within 1 s")
+
+
+@pytest.mark.parametrize(
+    ("answer", "value"),
+    [
+        ([], "0 labels"),
+        (["a"], "1 labels"),
+        (["a", 1], "types are mixed: int, str"),
+        ([1, True], "types are mixed: bool, int"),
+        (["a", None], "NoneType"),
+        ([1.0, float("nan")], "float"),
+        ([["a"], ["b"]], "list"),
+        (["a", "x" * 1000], "1000 characters"),
+        ([1, 2**70], "71 bits"),
+        ([1, 10**4000], "bits"),
+    ],
+)
+def test_an_answer_that_is_not_one_label_a_row_is_refused(answer: list[Any], value: str) -> None:
+    _, check = predict_model._column(2, answer)
+    assert not check.passed
+    assert value in check.value
+
+
+def test_whole_and_broken_numbers_together_are_floats() -> None:
+    column, check = predict_model._column(2, [1, 2.5])
+    assert (column.to_list(), column.dtype, check.passed) == ([1.0, 2.5], pl.Float64, True)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b'{"predictions": 1}', b"{" * 100_000, b'{"predictions": [' + b"1," * 9000, b"\xff"]
+)
+def test_an_answer_that_is_none_counts_as_none(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "answer.json").write_bytes(content)
+    said = predict_model._read_answer(tmp_path / "answer.json", limit=10_000)
+    assert not isinstance(said.get("predictions"), list)
+
+
+def test_an_answer_that_is_a_link_counts_as_none(tmp_path: Path) -> None:
+    (tmp_path / "else.json").write_text('{"predictions": ["a"]}')
+    (tmp_path / "answer.json").symlink_to(tmp_path / "else.json")
+    assert predict_model._read_answer(tmp_path / "answer.json", limit=100) == {}
+
+
+def test_the_report_holds_no_value_that_an_error_quotes(prepared: Workshop) -> None:
+    from sklearn.preprocessing import OrdinalEncoder
+
+    secret = "Jane Doe"  # noqa: S105
+    for name in ("training", "independent"):
+        frame = getattr(prepared, name).with_columns(sepal_length=pl.lit("x" if name == "training" else secret))
+        getattr(prepared, f"write_{name}")(frame)
+    assert prepared.run("prepare-evaluation").exit_code == 0
+    put(prepared, fitted(prepared, make_pipeline(OrdinalEncoder(), SVC())))
+    run = prepared.run("predict-model")
+    assert_refused(prepared, run, PREDICTS, "unknown categories")
+    assert secret not in run.report_text
+
+
+@pytest.mark.parametrize("digest", ["source_digest", "policy_digest", "features_digest", "model_digest"])
+def test_a_digest_that_is_not_its_writers_is_bad_input(prepared: Workshop, digest: str) -> None:
+    put(prepared, fitted(prepared))
+    run = prepared.run("predict-model", **{digest: f"sha256:{'0' * 64}"})
+    assert run.exit_code == 2
+    assert "changed on the way" in run.told
+
+
+def test_a_missing_model_is_bad_input(prepared: Workshop) -> None:
+    run = prepared.run("predict-model", model_digest=f"sha256:{'0' * 64}")
+    assert (run.exit_code, "model.skops cannot be read" in run.told) == (2, True)
+
+
+def test_a_link_in_the_models_place_is_bad_input(prepared: Workshop) -> None:
+    real = put(prepared, fitted(prepared)).rename(prepared.root / "elsewhere.skops")
+    (prepared.folder("model") / "model.skops").symlink_to(real)
+    assert prepared.run("predict-model").exit_code == 2
+
+
+def test_predictions_that_cannot_be_written_are_a_failed_tool(prepared: Workshop) -> None:
+    put(prepared, fitted(prepared))
+    prepared.folder("predictions").rmdir()
+    prepared.folder("predictions").write_text("a file where the folder should be")
+    run = prepared.run("predict-model")
+    assert run.exit_code == 3
+    assert "cannot write" in run.told
+
+
+def test_earlier_predictions_do_not_outlive_a_refusal(prepared: Workshop) -> None:
+    put(prepared, fitted(prepared))
+    assert prepared.run("predict-model").exit_code == 0
+    put(prepared, {"no": "model"})
+    assert_refused(prepared, prepared.run("predict-model"), PREDICTS)
+
+
+def test_a_payload_inside_a_real_estimator_is_refused(prepared: Workshop) -> None:
+    canary = prepared.root / "canary"
+    model = fitted(prepared)
+    model.steps[-1][1].classes_ = by_system(canary)
+    put(prepared, model, "joblib")
+    assert_refused(prepared, prepared.run("predict-model"), PREDICTS, "posix.system")
+    assert not canary.exists()
