@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RECIPE = ROOT / "images" / "model-base"
 LOCK = ROOT / "requirements.lock"
 REPOSITORY = "base/python-sklearn"
+LOCAL_NAME = "localhost/model-base"
 EPOCH = 1767225600
 """Seconds since 1970 (2026-01-01) that every file and the image are dated: equal contents are equal bits."""
 
@@ -152,9 +153,9 @@ def _build(containerfile: Path, context: Path, state: Path, layout: Path, python
     """Build the image into an OCI layout, and return its unpacked size in words."""
     pinned = ["--timestamp", str(EPOCH), "--identity-label=false", "--layers=false", "--format", "oci"]
     argv = ["build", "--quiet", "--isolation", "chroot", *pinned, "--build-arg", f"PYTHON={python}"]
-    buildah(state, [*argv, "--tag", "base", "--file", str(containerfile), str(context)])
-    buildah(state, ["push", "--quiet", "base", f"oci:{layout}:latest"])
-    return buildah(state, ["images", "--noheading", "--format", "{{.Size}}", "base"]).stdout.strip()
+    buildah(state, [*argv, "--tag", LOCAL_NAME, "--file", str(containerfile), str(context)])
+    buildah(state, ["push", "--quiet", LOCAL_NAME, f"oci:{layout}:latest"])
+    return buildah(state, ["images", "--noheading", "--format", "{{.Size}}", LOCAL_NAME]).stdout.strip()
 
 
 def _push(made: _Made, registry: Registry, tag: str) -> None:

@@ -145,6 +145,8 @@ def make(target: Path, release: Release, origins: Sequence[Source], wanted: Sequ
     """
     include = [*wanted, *[package for package in UNLESS_UNKNOWN if _package_record(package)]]
     argv = ["mmdebstrap", "--quiet", "--variant=essential", f"--include={','.join(include)}"]
+    # Only root could make devices, and no container engine needs them: without, root and others get the same bytes.
+    argv += ["--skip=output/dev"]
     argv += [f"--dpkgopt=path-exclude={path}" for path in LEFT_OUT]
     argv += [f"--dpkgopt=path-include={path}" for path in KEPT]
     argv += [f"--aptopt={setting}" for setting in _apt_settings()]

@@ -73,8 +73,15 @@ def install(requirements: Iterable[str], version: str, target: Path) -> None:
     argv += ["--target", str(target), "--requirement", str(listing), "--no-deps", "--require-hashes"]
     argv += ["--only-binary=:all:", "--implementation=cp", f"--python-version={version}"]
     run(argv, env=os.environ, timeout=1800)
-    # Commands of packages name the interpreter that pip ran with, which the image does not have.
+    _remove_commands(target)
+
+
+def _remove_commands(target: Path) -> None:
+    """Commands name the interpreter that pip ran with, which no image has: remove them and their records."""
     shutil.rmtree(target / "bin", ignore_errors=True)
+    for record in target.glob("*.dist-info/RECORD"):
+        lines = record.read_text().splitlines(keepends=True)
+        record.write_text("".join(line for line in lines if not line.startswith(("bin/", "../../bin/"))))
 
 
 def _requirements(lock: str) -> Iterator[tuple[str, str]]:
