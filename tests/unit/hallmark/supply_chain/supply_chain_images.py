@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import tarfile
 from dataclasses import dataclass
@@ -74,8 +75,8 @@ def write_verdict(folder: Path, content: dict[str, Any]) -> str:
     return f"sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"
 
 
-def layout(folder: Path, labels: dict[str, str], *, as_index: bool = False) -> str:
-    """An OCI image layout with one empty image under the name `it`; returns its digest."""
+def layout(folder: Path, labels: dict[str, str], *, as_index: bool = False, layer_tar: bytes = b"") -> str:
+    """An OCI image layout with one image of one layer (default: empty) under the name `it`; returns its digest."""
     blobs = folder / "blobs" / "sha256"
     blobs.mkdir(parents=True)
 
@@ -87,7 +88,7 @@ def layout(folder: Path, labels: dict[str, str], *, as_index: bool = False) -> s
 
     archive = io.BytesIO()
     tarfile.open(fileobj=archive, mode="w").close()
-    layer = put(archive.getvalue())
+    layer = put(layer_tar or archive.getvalue())
     config = put(
         {
             "architecture": "amd64",
@@ -142,11 +143,11 @@ class Registries:
         return f"{self.releases.address}/releases/{self.name}"
 
     def push(
-        self, repository: str, labels: dict[str, str] | None = None, *, as_index: bool = False, tag: str = "it"
+        self, repository: str, labels: dict[str, str] | None = None, *, as_index: bool = False, layer_tar: bytes = b""
     ) -> str:
         """Push an image with these labels (default: those of the verdicts here) and return its digest."""
         folder = self.folder / f"layout-{len(list(self.folder.glob('layout-*')))}"
-        found = layout(folder, LABELS if labels is None else labels, as_index=as_index)
+        found = layout(folder, LABELS if labels is None else labels, as_index=as_index, layer_tar=layer_tar)
         argv = [
             "skopeo",
             "--insecure-policy",
@@ -157,7 +158,7 @@ class Registries:
             "--dest-tls-verify=false",
         ]
         argv += [f"--dest-authfile={self.registry_of(repository).auth_file}"]
-        subprocess.run([*argv, f"oci:{folder}:it", f"docker://{repository}:{tag}"], check=True, capture_output=True)
+        subprocess.run([*argv, f"oci:{folder}:it", f"docker://{repository}:it"], check=True, capture_output=True)
         return found
 
     def registry_of(self, repository: str) -> Registry:
@@ -185,3 +186,20 @@ class Registries:
         file.write_text(json.dumps(content))
         flags = [f"--key={(key or self.key).private}", "--tlog-upload=false", "--yes"]
         self.cosign("attest", *flags, f"--predicate={file}", f"--type={predicate_type}", image, key=key)
+
+
+def small_root() -> bytes:
+    """A layer of this machine's own dash, perl and a few small tools, enough to `RUN` something in."""
+    programs = {"/bin/sh": "dash", "/usr/bin/perl": "perl", **{f"/bin/{name}": name for name in ("cat", "ls", "stat")}}
+    files = {target: str(Path(shutil.which(name) or name).resolve()) for target, name in programs.items()}
+    for program in list(files.values()):
+        listed = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
+        files |= {word: str(Path(word).resolve()) for word in listed.split() if word.startswith("/")}
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for target, source in sorted(files.items()):
+            data = Path(source).read_bytes()
+            info = tarfile.TarInfo(target.lstrip("/"))
+            info.size, info.mode = len(data), 0o755
+            tar.addfile(info, io.BytesIO(data))
+    return archive.getvalue()

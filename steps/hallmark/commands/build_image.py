@@ -1,0 +1,191 @@
+"""build-image: build the image from the repository's Containerfile with the model baked in, and push it by digest.
+
+The build's context is a private copy of the source and `model/model.<format>`. `RUN` has no network, the base is the
+one that the run names by digest, and every file is dated with the commit, so that the same inputs give the same digest.
+The image is labelled with the commit and the digests of source and model, which sign-image compares with the verdict.
+
+Trusts: nothing that the Containerfile does. The credential here is good for the candidates only, and nothing is ever
+deployed from there.
+Refuses: a Containerfile that does not build.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from hallmark import image_labels
+from hallmark.command import Context, Outcome
+from hallmark.contract import param, path, result
+from hallmark.documents.model import Model, load_model
+from hallmark.errors import BadInputError
+from hallmark.files import inside, require_digest, sha256_file, sha256_tree, write_text
+from hallmark.gate_report import Check, decide
+from hallmark.image_reference import Image, image, parse_image
+from hallmark.registry_auth import docker_config
+from hallmark.tools.buildah import session
+from hallmark.tools.git import COMMIT, check_url
+
+EXAMPLE = (
+    "hallmark build-image --source=run/source --model=run/model --source-digest=sha256:... --model-digest=sha256:... "
+    "--commit=... --commit-time=1767225600 --repository-url=https://git.example.com/team/iris.git "
+    "--base-image=registry.example.com/base/python@sha256:... --candidate-image=registry.example.com/candidates/iris"
+)
+
+MODEL_FOLDER = "model"
+NAME = "candidate"
+LOG = "build.log"
+"""Beside the report: what the build printed, for its author."""
+LOG_CHARACTERS = 1 << 20
+TAIL_LINES = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    candidate_image: str = param("Repository that the image is pushed to, without tag")
+    base_image: str = param("Image that the Containerfile builds on (`BASE_IMAGE`), `repository@sha256:...`")
+    source_digest: str = param("Digest of the source, from fetch-source")
+    model_digest: str = param("Digest of the model file, from train")
+    commit: str = param("Full SHA of the source commit; also the tag that is pushed")
+    commit_time: int = param("The commit's committer date, seconds since 1970; dates every file of the image")
+    repository_url: str = param("URL of the model's repository, for the label")
+    tls_verify: bool = param('"false" only for a registry on plain HTTP, on one machine', default=True)
+    source: Path = path("The checked out repository")
+    model: Path = path("Folder with model.<format>")
+    credential: Path | None = path(
+        "Folder with docker's config.json, good to push candidates and to read the base", default=None
+    )
+    base_store: Path | None = path(
+        "Folder laid out like /var/lib/containers that holds the base image unpacked; empty: it is pulled", default=None
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    image_url: str | None = result("Repository of the pushed image", name="IMAGE_URL")
+    image_digest: str | None = result("Digest of the pushed image", name="IMAGE_DIGEST")
+
+
+def run(params: Params, context: Context) -> Outcome:
+    """Check both digests, build, and push.
+
+    Raises:
+        BadInputError: an artefact is not the one that was handed over, or the repository stands in the model's place.
+        ToolFailedError: a registry does not answer or does not let us in, or nothing can be built here.
+    """
+    base = parse_image(params.base_image)
+    image(params.candidate_image, base.digest)
+    if not COMMIT.fullmatch(params.commit):
+        raise BadInputError(f"--commit={params.commit} is no full SHA", solution="give fetch-source's result commit")
+    require_digest("the source", sha256_tree(params.source), params.source_digest)
+    description = load_model(params.source)
+    with (
+        docker_config(params.credential) as authfile,
+        session(authfile, tls_verify=params.tls_verify, base_store=params.base_store) as buildah,
+        tempfile.TemporaryDirectory(prefix="hallmark-context-") as scratch,
+    ):
+        folder = Path(scratch) / "context"
+        make_context(params.source, params.model, description, params.model_digest, folder)
+        context.say(f"base image {base}")
+        pulled = buildah.pull(base)
+        context.say(f"{'pulled it' if pulled else 'it is here already'}; building {description.image.containerfile}")
+        built = buildah.build(
+            folder,
+            inside(folder, description.image.containerfile),
+            NAME,
+            build_args={"BASE_IMAGE": str(base)},
+            labels=_labels(params, description),
+            timestamp=params.commit_time,
+        )
+        output = f"{built.stdout}\n{built.stderr}"[-LOG_CHARACTERS:]
+        write_text(context.report_dir / LOG, output)
+        if built.exit_code != 0:
+            return _refused(params, base, output)
+        context.say(f"pushing to {params.candidate_image}")
+        digest = buildah.push(NAME, params.candidate_image, params.commit)
+    return _passed(params, base, image(params.candidate_image, digest))
+
+
+def make_context(source: Path, model: Path, description: Model, model_digest: str, target: Path) -> None:
+    """Write the build's context to the new folder `target`: the source, and the model in its place.
+
+    Modes are made equal to what git knows of them, for they are part of an image, and differ between volumes.
+
+    Raises:
+        BadInputError: the model is another one, or the repository holds something where the model belongs.
+    """
+    name = f"model.{description.model.format}"
+    file = model / name
+    if file.is_symlink() or not file.is_file():
+        raise BadInputError(f"there is no {name} in {model}", solution="bind the folder that train wrote")
+    shutil.copytree(source, target, symlinks=True)
+    place = target / MODEL_FOLDER
+    if place.is_symlink() or (place.exists() and not place.is_dir()) or (place / name).is_symlink():
+        raise BadInputError(
+            f"the repository has something else at {MODEL_FOLDER}", solution="rename it; the trained model goes there"
+        )
+    if (place / name).exists():
+        raise BadInputError(
+            f"the repository has a file {MODEL_FOLDER}/{name}",
+            solution="remove it from the repository; the model that this run trains goes there",
+        )
+    place.mkdir(exist_ok=True)
+    shutil.copyfile(file, place / name)
+    require_digest("the model", sha256_file(place / name), model_digest)
+    for entry in (target, *target.rglob("*")):
+        if not entry.is_symlink():
+            entry.chmod(0o755 if entry.is_dir() or entry.stat().st_mode & 0o100 else 0o644)
+
+
+def _labels(params: Params, description: Model) -> dict[str, str]:
+    return {
+        image_labels.TITLE: description.metadata.name,
+        image_labels.VERSION: description.metadata.version,
+        image_labels.REVISION: params.commit,
+        image_labels.SOURCE: check_url(params.repository_url),
+        image_labels.SOURCE_DIGEST: params.source_digest,
+        image_labels.MODEL_DIGEST: params.model_digest,
+    }
+
+
+def _digests(params: Params, base: Image) -> dict[str, str]:
+    return {"source": params.source_digest, "model": params.model_digest, "base image": base.digest}
+
+
+def _passed(params: Params, base: Image, built: Image) -> Outcome:
+    report = decide(
+        "build-image",
+        [
+            Check(name="build", passed=True, value=f"on {base}"),
+            Check(name="push", passed=True, value=str(built), limit=f"tag {params.commit}"),
+        ],
+        passed=f"built and pushed {built}",
+        refused="",
+        solution="",
+        digests={**_digests(params, base), "image": built.digest},
+    )
+    return Outcome(report=report, results=Results(image_url=built.repository, image_digest=built.digest))
+
+
+def _refused(params: Params, base: Image, output: str) -> Outcome:
+    lines = [line[:300] for line in output.splitlines() if line.strip()]
+    report = decide(
+        "build-image",
+        [
+            Check(
+                name="build",
+                passed=False,
+                value=lines[-1] if lines else "it printed nothing",
+                limit="the Containerfile builds",
+                detail="\n".join(lines[-TAIL_LINES:]),
+            )
+        ],
+        passed="",
+        refused="the Containerfile does not build",
+        solution=f"see {LOG} beside the report; RUN has no network here, and FROM must be ${{BASE_IMAGE}} "
+        f"({base.repository}), or a stage of the same file",
+        digests=_digests(params, base),
+    )
+    return Outcome(report=report, results=Results())
