@@ -17,7 +17,7 @@ from hallmark.files import DIGEST, write_text
 from hallmark.process import run
 from laptop import root_filesystem, serving_packages
 from laptop.console import Say
-from laptop.containers import as_root, buildah
+from laptop.containers import buildah, remove
 from laptop.errors import LaptopError
 from laptop.registry import Registry
 from laptop.root_filesystem import Release
@@ -78,7 +78,7 @@ def ensure(
         if not registry.holds(REPOSITORY, made.digest):
             _push(made, registry, home.name)
         reference = f"{registry.address}/{REPOSITORY}@{made.digest}"
-        return BaseImage(reference=reference, store=_store(home, reference, registry, say))
+        return BaseImage(reference=reference, store=_store(registry, reference, say))
 
 
 def resolve(image: str) -> str:
@@ -139,11 +139,12 @@ def _make(home: Path, recipe: Path, release: Release, say: Say) -> _Made:
         index = json.loads((layout / "index.json").read_text())
         digest = str(index["manifests"][0]["digest"])
         write_text(scratch / "digest", digest)
-        _remove(context, state)
+        remove(context, state)
+        remove(home)
         scratch.chmod(0o755)
         scratch.rename(home)
     finally:
-        _remove(scratch)
+        remove(scratch)
     packed = sum(path.stat().st_size for path in (home / "oci" / "blobs").rglob("*") if path.is_file())
     say(f"base image: {size} unpacked, {packed / 1e6:.0f} MB compressed, {digest}")
     return _Made(layout=home / "oci", digest=digest)
@@ -169,22 +170,18 @@ def _push(made: _Made, registry: Registry, tag: str) -> None:
         )
 
 
-def _store(home: Path, reference: str, registry: Registry, say: Say) -> Path:
-    """The image unpacked, pulled from the registry so that its layers are known by the registry's names for them."""
-    store, marker = home / "store", home / "store.reference"
+def _store(registry: Registry, reference: str, say: Say) -> Path:
+    """The image unpacked, beside the registry: pulled from there, its layers are known by their names there.
+
+    Only so a push of an image on top of it finds the base's layers in the registry, and need not pack them again.
+    """
+    store, marker = registry.directory / "base-store", registry.directory / "base-store.reference"
     if marker.exists() and marker.read_text() == reference:
         return store
     say("base image: unpacking it once for all builds")
     marker.unlink(missing_ok=True)
-    _remove(store)
+    remove(store)
     store.mkdir()
     buildah(store, ["pull", "--quiet", "--tls-verify=false", "--authfile", str(registry.auth_file), reference])
     write_text(marker, reference)
     return store
-
-
-def _remove(*folders: Path) -> None:
-    """Remove folders whose files may belong to an ordinary user's subordinate IDs."""
-    present = [str(folder) for folder in folders if folder.exists()]
-    if present:
-        run([*as_root(), "rm", "-rf", *present], timeout=300)

@@ -33,3 +33,10 @@ def buildah(state: Path, arguments: Sequence[str], *, timeout: float = 900) -> C
 def as_root() -> list[str]:
     """What stands before a command that has to be root somewhere: nothing, or a user namespace."""
     return [] if os.geteuid() == 0 else ["buildah", "unshare"]
+
+
+def remove(*folders: Path) -> None:
+    """Remove folders whose files may belong to an ordinary user's subordinate IDs, as unpacked images do."""
+    present = [str(folder) for folder in folders if folder.exists()]
+    if present:
+        run([*as_root(), "rm", "-rf", *present], timeout=300)
