@@ -25,12 +25,13 @@ _REFUSED = {
 
 @dataclass
 class Catalog:
-    """What the given files hold, by name; `places` says where each object came from."""
+    """What the given files hold, by name; `places` says where each object came from, `stdin` what was read there."""
 
     tasks: dict[str, Task] = field(default_factory=dict)
     pipelines: dict[str, Pipeline] = field(default_factory=dict)
     runs: list[Run] = field(default_factory=list)
     places: dict[tuple[str, str], str] = field(default_factory=dict)
+    stdin: str | None = None
 
     def choose_run(self, name: str | None) -> Run:
         """The one run to execute, or the one called `name`; raises InputError if that is not one."""
@@ -62,7 +63,8 @@ def load(sources: Iterable[str]) -> Catalog:
     catalog = Catalog()
     for source in sources:
         if source == "-":
-            _read(sys.stdin.read(), "<stdin>", catalog, strict=True)
+            catalog.stdin = sys.stdin.read()
+            _read(catalog.stdin, "<stdin>", catalog, strict=True)
             continue
         path = Path(source)
         if path.is_dir():

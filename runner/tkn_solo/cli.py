@@ -36,6 +36,7 @@ _GRAPH_EXAMPLE = """example:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code. Errors of the user or the machine are printed, bugs are not caught."""
     arguments = _parser().parse_args(argv)
+    arguments.argv = list(sys.argv[1:] if argv is None else argv)
     try:
         return int(arguments.command(arguments))
     except SoloError as error:
@@ -196,6 +197,10 @@ def _execute(arguments: argparse.Namespace, run: Run, catalog: Catalog) -> int:
     run_dir = Path(arguments.run_dir or Path(".tkn-solo", definition.name)).absolute()
     place = Place(run_dir, sources, host_network=arguments.network == "host")
     plan = make_plan(definition, place)
+    if os.geteuid() != 0 and (plan.needs_root or plan.needs_containers):
+        from tkn_solo.userns import enter
+
+        enter(arguments.argv, catalog.stdin)
     masker = Masker(sources.secret_values())
     options = BackendOptions(
         run_dir=run_dir,

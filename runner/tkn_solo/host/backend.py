@@ -38,11 +38,8 @@ class HostBackend:
 
     def check(self, *, sidecars: bool, root: bool) -> None:
         self._bwrap = process.find("bwrap", "bubblewrap")
-        if root and os.geteuid() != 0:
-            raise InfrastructureError(
-                "a step runs as root (runAsUser: 0), and tkn-solo does not",
-                solution="Run tkn-solo as root, or as root of a user namespace: unshare --map-root-user --map-auto.",
-            )
+        if (root or sidecars) and os.geteuid() != 0:
+            raise InfrastructureError("a step or a sidecar needs root, and tkn-solo is not root here")
         if sidecars:
             process.find("nsenter", "util-linux")
             self._podman = Podman(self._options.image_store)
@@ -104,6 +101,12 @@ class _Run:
 
     def execute(self) -> TaskEnd:
         pod = Pod(self._task)
+        try:
+            return self._execute(pod)
+        finally:
+            pod.remove()
+
+    def _execute(self, pod: Pod) -> TaskEnd:
         if not self._task.sidecars:
             return self._steps(pod)
         if self._podman is None:

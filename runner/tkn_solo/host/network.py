@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import http.client
 import os
 import threading
 from collections.abc import Callable
@@ -39,6 +38,8 @@ def inside(namespace: int, check: Callable[[], bool]) -> bool:
 
 def answers_http(probe: HttpGet, port: int, seconds: float) -> bool:
     """Whether GET gives a status from 200 to 399, as a kubelet asks for."""
+    import http.client
+
     kind = http.client.HTTPSConnection if probe.scheme.upper() == "HTTPS" else http.client.HTTPConnection
     connection = kind(probe.host or "127.0.0.1", port, timeout=seconds)
     try:

@@ -38,6 +38,22 @@ class Pod:
                 index.symlink_to(step.name)
         task.log_dir.mkdir(parents=True, exist_ok=True)
 
+    def remove(self) -> None:
+        """Remove it all, as a cluster does with a pod: its volumes may hold images and copies of secrets."""
+
+        def unlock(_function: object, path: str, _error: object) -> None:
+            # A step took away its own right to look into a folder or to empty it.
+            folder = Path(path)
+            for locked in (folder.parent, folder):
+                if locked.is_relative_to(self.folder) and locked.is_dir() and not locked.is_symlink():
+                    locked.chmod(0o700)
+            if folder.is_dir() and not folder.is_symlink():
+                shutil.rmtree(folder, ignore_errors=True)
+            else:
+                folder.unlink(missing_ok=True)
+
+        shutil.rmtree(self.folder, onerror=unlock)
+
     @property
     def results(self) -> Path:
         return self.folder / "results"

@@ -12,6 +12,7 @@ from pathlib import Path
 from tkn_solo import process
 from tkn_solo.errors import InfrastructureError
 from tkn_solo.process import Captured, StopSignal
+from tkn_solo.userns import is_initial, outer_uid
 
 LABEL = "dev.tkn-solo.owner"
 _PULL_SECONDS = 600.0
@@ -47,6 +48,9 @@ class Podman:
             *("--runtime", "runc", "--cgroup-manager", "cgroupfs", "--events-backend", "none"),
         ]
         self._env = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+        if not is_initial():
+            # Podman's own words for: the user namespace is set up already, and this user made it.
+            self._env |= {"_CONTAINERS_USERNS_CONFIGURED": "done", "_CONTAINERS_ROOTLESS_UID": str(outer_uid())}
 
     def pull(self, image: str, stop: StopSignal) -> str:
         """Get an image, unless it is named by digest and here already; returns its ID.
@@ -65,7 +69,14 @@ class Podman:
         argv = ["run", "--detach", "--name", request.name, "--label", f"{LABEL}={owner()}", "--pull", "never"]
         argv += ["--network", request.network, "--read-only"]
         argv.append(f"--read-only-tmpfs={str(not request.strict_root).lower()}")
-        argv += ["--user", f"{request.user}:0", "--cap-drop", "all", "--security-opt", "no-new-privileges"]
+        argv += [
+            "--user",
+            f"{request.user}:0",
+            "--cap-drop",
+            "all",
+            "--security-opt",
+            "no-new-privileges",
+        ]
         argv += [part for name in sorted(request.capabilities) for part in ("--cap-add", name)]
         argv += ["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1000:1000", "--log-opt", "max-size=50mb"]
         argv += ["--env-file", str(request.env_file)]

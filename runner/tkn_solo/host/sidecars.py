@@ -20,8 +20,11 @@ from tkn_solo.host.sandbox import RANDOM_UID
 from tkn_solo.invocation import Mount, Sidecar, TaskInvocation
 from tkn_solo.masking import LineStream, Masker
 from tkn_solo.process import StopSignal
+from tkn_solo.userns import is_mapped
 
 _POLL_SECONDS = 0.2
+# Stands in for the random UID where only the 65536 UIDs of an ordinary user's namespace exist.
+_SMALL_UID = 10650
 
 
 class Sidecars:
@@ -89,7 +92,7 @@ class Sidecars:
             name=name,
             image=sidecar.image,
             network="none" if first is None else f"container:{first}",
-            user=RANDOM_UID if sidecar.user is None else sidecar.user,
+            user=_user(sidecar),
             capabilities=sidecar.capabilities,
             strict_root=sidecar.read_only_root,
             entrypoint=entrypoint,
@@ -171,6 +174,12 @@ class Sidecars:
             os.close(descriptor)
         self._first.clear()
         self.namespace = None
+
+
+def _user(sidecar: Sidecar) -> int:
+    if sidecar.user is not None:
+        return sidecar.user
+    return RANDOM_UID if is_mapped(RANDOM_UID) else _SMALL_UID
 
 
 def _source(mount: Mount, pod: Path) -> tuple[str, str, bool]:
