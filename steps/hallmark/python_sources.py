@@ -45,7 +45,7 @@ def find(source: Path, *, scripts: tuple[str, ...] = ()) -> PythonSources:
     hidden: list[Finding] = []
     named = {posixpath.normpath(script) for script in scripts}
     for name in _names(source):
-        shown = name.encode("utf-8", "replace").decode()
+        shown = name if name.isprintable() else ascii(name)
         path = source / name
         suffix = path.suffix.lower()
         reason = ""

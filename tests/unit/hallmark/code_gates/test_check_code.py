@@ -207,6 +207,7 @@ def test_a_name_that_cannot_be_shown_is_refused(run: Run, repository: Path) -> N
     (repository / "line\nbreak.py").write_text("")
     ran = run("check-code")
     assert ran.exit_code == 1
+    assert "'line\\nbreak.py':1: " in ran.check("nothing hidden from the tools")["detail"]
     assert "cannot be printed" in ran.check("nothing hidden from the tools")["detail"]
 
 

@@ -1,0 +1,71 @@
+"""Tells a whole run in one page for people and two files for programs; the last thing to run, however the run went.
+
+Trusts: nothing that it reads. Reports are untrusted text of bounded size; what is missing or broken is said, and never
+an error. It decides nothing: a run that was refused or failed is reported, and this command ends with 0.
+Writes `report.html` (self-contained, no script), `summary.json` and `summary.junit.xml` into the report folder.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hallmark.command import Context, Outcome
+from hallmark.contract import Path, param, path
+from hallmark.files import write_text
+from hallmark.gate_report import Check, GateReport
+from hallmark.reporting import page, summary
+from hallmark.reporting.collect import collect
+from hallmark.reporting.run import Run, parse_statuses
+
+EXAMPLE = "hallmark report --run-name=delivery-1 --reports=reports --report=report --statuses check-code=Succeeded"
+COMMAND = "report"
+PAGE, JSON, JUNIT = "report.html", "summary.json", "summary.junit.xml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    reports: Path = path("The folder with the reports of all tasks, `<task>/<command>.json`; it may be incomplete.")
+    run_name: str = param("Name of the run.")
+    statuses: tuple[str, ...] = param(
+        "Tekton's status of each task, `task=Succeeded`, in the pipeline's order.", default=()
+    )
+    repository_url: str = param("The model's repository, shown where no task got as far as to tell.", default="")
+    revision: str = param("What was asked for: a branch, tag or commit.", default="")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """None of its own; the CLI writes the report's digest."""
+
+
+def run(params: Params, context: Context) -> Outcome:
+    """Gather the reports and write the page. Its own report has no figures."""
+    statuses = parse_statuses(params.statuses)
+    found = Run(
+        name=params.run_name,
+        gates=collect(params.reports, statuses),
+        repository=params.repository_url,
+        revision=params.revision,
+    )
+    write_text(context.report_dir / PAGE, page.render(found))
+    write_text(context.report_dir / JSON, summary.to_json(found))
+    write_text(context.report_dir / JUNIT, summary.to_junit(found))
+    return Outcome(report=own_report(found), results=Results())
+
+
+def own_report(found: Run) -> GateReport:
+    """The run in a few lines for the log, without characters that could steer a terminal."""
+    passed = sum(gate.result == "passed" for gate in found.gates)
+    checks = [Check(name="gates that passed", passed=True, value=f"{passed} of {len(found.gates)}")]
+    if found.solution:
+        checks.append(Check(name="what to do", passed=True, value=_printable(found.solution)))
+    return GateReport(
+        command=COMMAND,
+        status="passed",
+        summary=_printable(f"the run {found.name}: {found.outcome}: {found.headline}"),
+        checks=tuple(checks),
+    )
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else " " for character in text)
