@@ -1,0 +1,133 @@
+"""Calls a model server over HTTP/1.1 (V1 inference protocol) and believes nothing about it: it may hang, lie or flood.
+
+Protocol: https://kserve.github.io/website/docs/concepts/architecture/data-plane/v1-protocol
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from hallmark.labels import MAXIMUM_LENGTH, canonical
+
+HOST = "127.0.0.1"
+"""The container runs beside the step, in the same pod."""
+PROBE_SECONDS, PAUSE_SECONDS = 2.0, 0.1
+REQUEST_SECONDS = 30.0
+ANSWER_BYTES, ANSWER_BYTES_A_ROW = 4096, 12 * MAXIMUM_LENGTH
+"""The longest answer that is read: a label's longest JSON has every character escaped."""
+
+
+class BadAnswerError(Exception):
+    """The server did not answer as the protocol says; the message tells how, without what it sent."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """Where the container listens, and what `hallmark.yaml` says about it."""
+
+    port: int
+    readiness: str
+    predict: str
+
+    def wait_until_ready(self, seconds: float, say: Callable[[str], None]) -> tuple[float | None, str]:
+        """Ask until the readiness path answers 200.
+
+        Returns:
+            The seconds that it took, None if it took longer than `seconds`; and the last answer.
+        """
+        start = time.monotonic()
+        told, last = start, "nothing was asked"
+        while (now := time.monotonic()) - start < seconds:
+            try:
+                status, _ = self._ask("GET", self.readiness, b"", PROBE_SECONDS, ANSWER_BYTES)
+                last = f"status {status}"
+                if status == http.client.OK:
+                    return time.monotonic() - start, last
+            except BadAnswerError as error:
+                last = str(error)
+            if now - told > 2:
+                told = now
+                say(f"waiting for the container, {now - start:.0f} of {seconds:g} s: {last}")
+            time.sleep(PAUSE_SECONDS)
+        return None, last
+
+    def predictions(self, rows: Sequence[Sequence[object]]) -> tuple[list[str], float]:
+        """The server's canonical label for each of `rows`, and the seconds from the request to the whole answer.
+
+        Raises:
+            BadAnswerError: no answer, too late, too long, not status 200, or not one label for each row.
+        """
+        body = json.dumps({"instances": [list(row) for row in rows]}, allow_nan=False).encode()
+        start = time.perf_counter()
+        limit = ANSWER_BYTES + len(rows) * ANSWER_BYTES_A_ROW
+        status, answer = self._ask("POST", self.predict, body, REQUEST_SECONDS, limit)
+        seconds = time.perf_counter() - start
+        if status != http.client.OK:
+            raise BadAnswerError(f"status {status}")
+        return parse_predictions(answer, len(rows)), seconds
+
+    def _ask(self, method: str, path: str, body: bytes, seconds: float, limit: int) -> tuple[int, bytes]:
+        """One request on a connection of its own, which is cut after `seconds` however much has come by then."""
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=seconds)
+        cut: threading.Timer | None = None
+        deadline = time.monotonic() + seconds
+        try:
+            connection.connect()
+            # Once the headers are read, http.client no longer has the socket, and the body may still trickle.
+            cut = threading.Timer(seconds, _cut, (connection.sock,))
+            cut.daemon = True
+            cut.start()
+            headers = {"Content-Type": "application/json", "Accept": "application/json", "Connection": "close"}
+            connection.request(method, path, body=body or None, headers=headers)
+            response = connection.getresponse()
+            data = response.read(limit + 1)
+            # A cut connection looks like an answer that has ended.
+            if time.monotonic() >= deadline:
+                raise TimeoutError
+            if len(data) > limit:
+                raise BadAnswerError(f"an answer of more than {limit} bytes")
+            return response.status, data
+        except TimeoutError as error:
+            raise BadAnswerError(f"no answer within {seconds:g} s") from error
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            if time.monotonic() >= deadline:
+                raise BadAnswerError(f"no answer within {seconds:g} s") from error
+            name = error.strerror if isinstance(error, OSError) and error.strerror else type(error).__name__
+            raise BadAnswerError(f"no answer: {name}") from error
+        finally:
+            if cut is not None:
+                cut.cancel()
+            connection.close()
+
+
+def parse_predictions(answer: bytes, rows: int) -> list[str]:
+    """The canonical labels in the JSON `{"predictions": [...]}`.
+
+    Raises:
+        BadAnswerError: it is not that, or has not one label for each of `rows` rows.
+    """
+    try:
+        content = json.loads(answer)
+    except (ValueError, RecursionError) as error:
+        raise BadAnswerError("the answer is not JSON") from error
+    found = content.get("predictions") if isinstance(content, dict) else None
+    if not isinstance(found, list):
+        raise BadAnswerError('the answer is not {"predictions": [...]}')
+    if len(found) != rows:
+        raise BadAnswerError(f"{len(found)} predictions for {rows} rows")
+    try:
+        return canonical(found)
+    except ValueError as error:
+        raise BadAnswerError(str(error)) from error
+
+
+def _cut(connected: socket.socket) -> None:
+    with suppress(OSError):
+        connected.shutdown(socket.SHUT_RDWR)
