@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -42,9 +44,10 @@ class Podman:
     """Podman with a storage of its own below `store`; calls end early when `stop` is requested."""
 
     def __init__(self, store: Path) -> None:
+        runtime = runtime_folder(store)
         self._argv = [
             process.find("podman", "podman"),
-            *("--root", str(store / "storage"), "--runroot", str(store / "run"), "--tmpdir", str(store / "tmp")),
+            *("--root", str(store / "storage"), "--runroot", str(runtime / "run"), "--tmpdir", str(runtime / "tmp")),
             *("--runtime", "runc", "--cgroup-manager", "cgroupfs", "--events-backend", "none"),
         ]
         self._env = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
@@ -122,6 +125,22 @@ class Podman:
 
     def _call(self, arguments: Sequence[str], stop: StopSignal, seconds: float = _CALL_SECONDS) -> Captured:
         return process.capture([*self._argv, *arguments], self._env, stop=stop, seconds=seconds)
+
+
+def runtime_folder(store: Path) -> Path:
+    """A private folder for podman's state, made if it is missing; podman wants a path below 50 characters.
+
+    Raises InfrastructureError if somebody else has a folder there.
+    """
+    initial = is_initial()
+    base = Path("/run/tkn-solo" if initial else f"/tmp/tkn-solo-{outer_uid()}")  # noqa: S108 - private, checked below
+    base.mkdir(mode=0o700, exist_ok=True)
+    found = base.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise InfrastructureError(f"{base} is not a private folder of this user", solution="Remove it.")
+    folder = base / hashlib.sha256(str(store).encode()).hexdigest()[:12]
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
 
 
 def owner() -> str:
