@@ -147,10 +147,20 @@ func check(document []byte) (name string, isTekton bool, err error) {
 	if err != nil {
 		return name, true, err
 	}
+	return name, true, judge(subject)
+}
+
+// judge runs upstream's defaulting and validation, which some objects crash: a cluster does not take those either.
+func judge(subject object) (err error) {
+	defer func() {
+		if crash := recover(); crash != nil {
+			err = fmt.Errorf("upstream's validation crashes on it (%v), and so does a cluster's webhook", crash)
+		}
+	}()
 	ctx := apis.WithinCreate(context.Background())
 	subject.SetDefaults(ctx)
 	if found := subject.Validate(ctx).Filter(apis.ErrorLevel); found != nil {
-		return name, true, found
+		return found
 	}
-	return name, true, nil
+	return nil
 }
