@@ -39,7 +39,8 @@ class Expectation:
     dataset: str
     column: str
     type: str
-    passed: bool
+    result: str
+    """`passed`, `refused`, or `warning`: not held, and the suite's author lets that pass."""
     unexpected_percent: float | None
 
 
@@ -60,14 +61,14 @@ def confusion_matrix(value: Any) -> ConfusionMatrix | None:
 
 
 def expectations(value: Any) -> list[Expectation]:
-    """From [{dataset, type, column, passed, unexpected_percent}]; entries of another shape are left out."""
+    """From [{dataset, type, column, severity, passed, unexpected_percent}]; other entries are left out."""
     entries = [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
     return [
         Expectation(
             dataset=str(entry.get("dataset") or ""),
             column=str(entry.get("column") or ""),
             type=str(entry.get("type") or ""),
-            passed=entry.get("passed") is True,
+            result=_held(entry),
             unexpected_percent=_number(entry.get("unexpected_percent"), 0, 100),
         )
         for entry in entries[:MAXIMUM_ROWS]
@@ -112,6 +113,12 @@ def settings(value: Any, prefix: str = "") -> list[tuple[str, str]]:
         else:
             found.append((f"{prefix}{name}", ", ".join(map(str, inner)) if isinstance(inner, list) else str(inner)))
     return found[:MAXIMUM_ROWS]
+
+
+def _held(entry: dict[str, Any]) -> str:
+    if entry.get("passed") is True:
+        return "passed"
+    return "refused" if entry.get("severity", "critical") == "critical" else "warning"
 
 
 def accuracy(value: Any) -> Markup | None:

@@ -26,6 +26,7 @@ _RESULTS = {
     "passed": ("good", "✓", "passed"),
     "refused": ("bad", "✗", "refused"),
     "error": ("broken", "!", "error"),
+    "warning": ("broken", "!", "warning"),
     "missing": ("broken", "!", "no report"),
     "not run": ("idle", "-", "not run"),
 }

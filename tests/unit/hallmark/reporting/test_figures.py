@@ -102,6 +102,13 @@ def test_a_bar_stays_in_its_frame() -> None:
     ]
 
 
+def test_an_expectation_that_only_warns_looks_like_no_refusal() -> None:
+    rows = figures.expectations(
+        [{"passed": True}, {"passed": False}, {"passed": False, "severity": "warning"}, {"severity": "critical"}, "odd"]
+    )
+    assert [row.result for row in rows] == ["passed", "refused", "warning", "refused"]
+
+
 def test_settings_are_dotted_names() -> None:
     assert figures.settings({"a": {"b": [1, 2], "c": {"d": None}}, "e": True}) == [
         *(("a.b", "1, 2"), ("a.c.d", "None"), ("e", "True"))
