@@ -1,0 +1,202 @@
+"""validate-data: the validators' expectation suites on the training and on the independent data, and what always has
+to hold: the independent data is the policy's, there are rows, no gaps, and no class that the model cannot know.
+
+Trusts the policy, its suites and the digests that it recomputes; the repository's training data may be anything.
+Features or labels that are null, not a number or infinite are refused: they can neither be sent to a model as JSON nor
+be judged. An expectation of severity `warning` or `info` is shown and does not refuse; every other one refuses where it
+does not hold, and also where it saw no value.
+
+Bad input, and not bad data, is what keeps the question from being asked: a suite that is empty, has an unknown
+expectation or key, or is of another version; a column that does not exist; an expectation that cannot be evaluated.
+
+Reports hold counts, never values of the data, beside the names of unknown classes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from hallmark.command import Context, Outcome
+from hallmark.contract import param, path
+from hallmark.datasets import Dataset, missing_values, read_independent, read_training, require_columns
+from hallmark.documents.model import Model, load_model
+from hallmark.documents.policy import Policy, load_policy
+from hallmark.errors import BadInputError
+from hallmark.expectations.runner import Result, run_suite
+from hallmark.expectations.suite import Suite, load_suite
+from hallmark.files import require_digest, sha256_tree
+from hallmark.gate_report import Check, decide
+from hallmark.labels import canonical
+
+_SHOWN_CLASSES = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    source_digest: str = param("Digest of the checked out tree, from fetch-source")
+    policy_digest: str = param("Digest of the policy's folder, from fetch-source")
+    source: Path = path("The checked out tree")
+    policy: Path = path("The validators' folder: policy.yaml and the suites beside it")
+    data: Path = path("The validators' data folder")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """None of its own: the digests of the data are prepare-evaluation's."""
+
+
+EXAMPLE = (
+    "hallmark validate-data --source=source --policy=policy --data=data"
+    " --source-digest=sha256:... --policy-digest=sha256:..."
+)
+
+
+def run(params: Params, context: Context) -> Outcome:
+    """Check both data sets. `figures` holds `expectations`: [{dataset, type, column, severity, passed,
+    unexpected_percent}], where `passed` says whether it held, whatever its severity."""
+    policy = load_policy(params.policy, expected_digest=params.policy_digest)
+    require_digest("the source", sha256_tree(params.source), params.source_digest)
+    model = load_model(params.source)
+    # Suites first: a mistake in one is told in a moment, reading the data may take minutes.
+    suites = {
+        "training": _suite(params.policy, policy.data.training_suite),
+        "independent": _suite(params.policy, policy.data.independent.suite),
+    }
+    context.say(f"validate-data: reading {model.data.training} and {policy.data.independent.path}")
+    training = read_training(params.source, model)
+    independent = read_independent(params.data, policy)
+
+    identity = _identity_check(independent, policy)
+    judged = [training, independent] if identity.passed else [training]
+    checks = [identity, *(check for data in judged for check in _built_in(data, model))]
+    if identity.passed:
+        checks.append(_classes_check(training, independent, model))
+    figures: list[dict[str, Any]] = []
+    for data in judged:
+        suite = suites[data.name]
+        if suite is not None and data.frame.height:
+            for result in _expectations(suite, data, context.say):
+                checks.append(_check(data.name, result))
+                figures.append(_figure(data.name, result))
+
+    warned = sum(not figure["passed"] and figure["severity"] != "critical" for figure in figures)
+    failed = [check.name for check in checks if not check.passed]
+    report = decide(
+        "validate-data",
+        checks,
+        passed=f"{len(checks)} checks of {_rows(training)} training and {_rows(independent)} independent rows passed"
+        + (f", {warned} with a warning" if warned else ""),
+        refused=f"{len(failed)} of {len(checks)} checks failed, first: {failed[0] if failed else ''}",
+        solution="correct the data, or let the policy's owners correct the suite",
+        figures={"expectations": figures},
+        digests={
+            "source": params.source_digest,
+            "policy": params.policy_digest,
+            "training-data": training.digest,
+            "independent-data": independent.digest,
+        },
+    )
+    return Outcome(report=report, results=Results())
+
+
+def _suite(policy: Path, file: str | None) -> Suite | None:
+    return None if file is None else load_suite(policy, file)
+
+
+def _rows(data: Dataset) -> int:
+    return data.frame.height
+
+
+def _identity_check(independent: Dataset, policy: Policy) -> Check:
+    wanted = policy.data.independent.sha256
+    return Check(
+        name="independent data: is the policy's",
+        passed=independent.digest == wanted,
+        value=independent.digest,
+        limit=wanted,
+        detail=f"{independent.file} is another file than the policy names; nothing more was looked at in it",
+    )
+
+
+def _built_in(data: Dataset, model: Model) -> Iterator[Check]:
+    rows = require_columns(data, model)
+    yield Check(
+        name=f"{data.name} data: has rows", passed=rows.height > 0, value=f"{rows.height} rows", limit="at least 1"
+    )
+    missing = missing_values(rows)
+    yield Check(
+        name=f"{data.name} data: no gaps in features and label",
+        passed=not missing,
+        value=", ".join(f"{column}: {count}" for column, count in missing.items()) or "none",
+        limit="no null, NaN or infinite value",
+    )
+
+
+def _classes_check(training: Dataset, independent: Dataset, model: Model) -> Check:
+    label = model.data.label
+    unknown = sorted(_classes(independent, label) - _classes(training, label))
+    shown = ", ".join(unknown[:_SHOWN_CLASSES]) + (", ..." if len(unknown) > _SHOWN_CLASSES else "")
+    return Check(
+        name="independent data: every class is in the training data",
+        passed=not unknown,
+        value=f"{len(unknown)} unknown: {shown}" if unknown else "none unknown",
+        limit="none unknown",
+    )
+
+
+def _classes(data: Dataset, label: str) -> set[str]:
+    values = data.frame[label].drop_nulls().unique()
+    if values.dtype.is_float():
+        values = values.filter(values.is_finite())
+    try:
+        return set(canonical(values.cast(pl.Float64) if values.dtype.is_decimal() else values))
+    except ValueError as error:
+        raise BadInputError(
+            f"column {label} of the {data.name} data {data.file} holds {error}", solution="use class names as labels"
+        ) from error
+
+
+def _expectations(suite: Suite, data: Dataset, say: Callable[[str], None]) -> list[Result]:
+    say(f"validate-data: {len(suite.entries)} expectations of {suite.file} on the {data.name} data")
+    return run_suite(suite, data.frame.to_pandas())
+
+
+def _check(dataset: str, result: Result) -> Check:
+    entry = result.entry
+    blocking = entry.severity == "critical"
+    arguments = {key: value for key, value in entry.kwargs.items() if key != "column"}
+    marks = "" if blocking else f" ({entry.severity}, does not refuse)"
+    return Check(
+        name=f"{dataset} data: {entry.type} {' '.join(entry.columns)}".strip() + marks,
+        passed=result.held or not blocking,
+        value=_found(result),
+        limit=json.dumps(arguments)[:160] if arguments else "",
+        detail=entry.where,
+    )
+
+
+def _found(result: Result) -> str:
+    if result.vacuous:
+        return "there was no value to look at"
+    if result.held:
+        return "holds"
+    if result.unexpected_percent is None:
+        return "does not hold"
+    return f"does not hold for {result.unexpected} values, {result.unexpected_percent:.4g} %"
+
+
+def _figure(dataset: str, result: Result) -> dict[str, Any]:
+    return {
+        "dataset": dataset,
+        "type": result.entry.type,
+        "column": ", ".join(result.entry.columns),
+        "severity": result.entry.severity,
+        "passed": result.held,
+        "unexpected_percent": result.unexpected_percent,
+    }

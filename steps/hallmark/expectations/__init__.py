@@ -1,0 +1,1 @@
+"""great-expectations suites: read strictly, and run so that an expectation that looked at nothing does not pass."""
