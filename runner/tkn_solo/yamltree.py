@@ -94,7 +94,7 @@ def _tree(node: Any, file: str) -> Tree:
 def _scalar(node: Any, file: str, line: int) -> str | int | float | bool | None:
     text, tag = str(node.value), str(node.tag).removeprefix(_TAG)
     if tag == "str":
-        return float(text) if node.style is None and _EXPONENT.fullmatch(text) else text
+        return float(text) if not node.style and _EXPONENT.fullmatch(text) else text
     if tag == "timestamp" or (":" in text and tag in ("int", "float")):
         return text
     if tag not in ("int", "float", "bool", "null"):

@@ -47,7 +47,7 @@ class Podman:
         runtime = runtime_folder(store)
         self._argv = [
             process.find("podman", "podman"),
-            *("--root", str(store / "storage"), "--runroot", str(runtime / "run"), "--tmpdir", str(runtime / "tmp")),
+            *("--root", str(store / "graph"), "--runroot", str(runtime / "run"), "--tmpdir", str(runtime / "tmp")),
             *("--runtime", "runc", "--cgroup-manager", "cgroupfs", "--events-backend", "none"),
         ]
         self._env = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
