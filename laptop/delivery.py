@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -131,7 +132,9 @@ def deliver(project: Project, run_name: str, *, revision: str = "main", quiet: b
     manifest = folder.parent / f"{run_name}.yaml"
     manifest.write_text(yaml.safe_dump(pipeline_run(project, run_name, revision), sort_keys=False))
     argv = [*tkn_solo(project, folder), "-f", str(manifest), "-o", "yaml", *(["--quiet"] if quiet else [])]
-    done = subprocess.run(argv, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, check=False)
+    # The candidate's container is pulled by the machine, as a kubelet would, with a credential of the machine's.
+    env = {**os.environ, "REGISTRY_AUTH_FILE": str(project.world.candidates.auth_file)}
+    done = subprocess.run(argv, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, env=env, text=True, check=False)
     try:
         objects = yaml.load(done.stdout, Loader=yaml.CSafeLoader)["items"]
     except (yaml.YAMLError, TypeError, KeyError) as error:
@@ -210,7 +213,6 @@ def pipeline_run(project: Project, run_name: str, revision: str) -> dict[str, An
             "pipelineRef": {"name": "model-delivery"},
             "params": [{"name": name, "value": value} for name, value in params.items()],
             "workspaces": workspaces,
-            "taskRunTemplate": {"podTemplate": {"imagePullSecrets": [{"name": "candidates"}]}},
         },
     }
 
