@@ -1,11 +1,13 @@
-"""Runs a tool that mounts file systems in mount (and network) namespaces of its own: `... [--no-network] TOOL ARG...`.
-
-Buildah needs CAP_SYS_ADMIN, or a user namespace in which it has that. A pod's build step has neither; `buildah unshare`
-makes one only with ranges in /etc/subuid, which an image need not have. So the namespace is made here, with the same
-users as outside. Inside it nothing more is allowed on the machine than outside (user_namespaces(7)).
+"""Runs Buildah in mount and network namespaces of its own: `... [--no-network] TOOL ARG...`.
 
 With `--no-network` only a loopback device that is down is left, which is how `RUN` of a build gets no network:
-Buildah's own `--network=none` does not work with `--isolation=chroot`.
+Buildah's own `--network=none` does not work with `--isolation=chroot`. Such a namespace takes CAP_SYS_ADMIN, or a user
+namespace around it. A pod's build step has not the first; `buildah unshare` makes the second only with ranges in
+/etc/subuid, which an image need not have. So it is made here, with the same users as outside. Inside it nothing more
+is allowed on the machine than outside (user_namespaces(7)).
+
+Without `--no-network`, root of the machine only gets a mount namespace, so that what the tool mounts goes with it. A
+pod's root gets none: Buildah makes a user namespace for itself, and knows then that it may make no device files.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ def main() -> NoReturn:
             _unshare(flags)
             # Or what the tool mounts would show outside, and stay there.
             _check(_libc().mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None))
-        else:
+        elif no_network:
             _unshare_as_the_same_users(flags)
     except OSError as error:
         print(f"cannot make a namespace: {error.strerror}", file=sys.stderr)

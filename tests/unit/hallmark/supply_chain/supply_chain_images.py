@@ -202,4 +202,8 @@ def small_root() -> bytes:
             info = tarfile.TarInfo(target.lstrip("/"))
             info.size, info.mode = len(data), 0o755
             tar.addfile(info, io.BytesIO(data))
+        # Distributions' root file systems have device files, which only some kinds of root may unpack.
+        device = tarfile.TarInfo("dev/null")
+        device.type, device.devmajor, device.devminor, device.mode = tarfile.CHRTYPE, 1, 3, 0o666
+        tar.addfile(device)
     return archive.getvalue()
