@@ -21,6 +21,7 @@ from typing import Any
 
 import polars as pl
 
+from hallmark import left_behind
 from hallmark.command import Context, Outcome
 from hallmark.contract import param, path, result
 from hallmark.datasets import FEATURES_FILE, PREDICTION, PREDICTIONS_FILE, ROW, write_frame
@@ -207,9 +208,7 @@ def _asked(
 def _read_answer(answer: Path, *, limit: int) -> dict[str, Any]:
     """The child's answer, which the model may have written itself; what is none counts as an empty one."""
     try:
-        with open_regular(answer) as descriptor, open(descriptor, "rb", closefd=False) as file:
-            text = file.read(limit + 1)
-        said = json.loads(text) if len(text) <= limit else {}
+        said = json.loads(left_behind.read(answer, what="the model's answer", maximum=limit))
     except (BadInputError, ValueError, RecursionError):
         said = {}
     return said if isinstance(said, dict) else {}

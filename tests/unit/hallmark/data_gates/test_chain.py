@@ -1,0 +1,59 @@
+"""The commands from the data to the verdict on what the ones before them really wrote."""
+
+import polars as pl
+
+from hallmark.datasets import write_frame
+from hallmark.files import sha256_bytes
+from hallmark.verdict import read_verdict
+
+from .workshop import Workshop
+
+TRAIN = """
+import argparse
+import pandas
+import skops.io
+from sklearn.svm import SVC
+
+parser = argparse.ArgumentParser()
+for flag in ("--data", "--model", "--seed"):
+    parser.add_argument(flag, required=True)
+flags = parser.parse_args()
+frame = pandas.read_csv(flags.data)
+labels = frame.pop("species")
+skops.io.dump(SVC(random_state=int(flags.seed)).fit(frame, labels), flags.model)
+"""
+
+
+def test_a_model_that_the_repository_trains_gets_a_passing_verdict_twice_the_same(workshop: Workshop) -> None:
+    (workshop.folder("source") / "train.py").write_text(TRAIN)
+    workshop.rules["requiredGates"] = ["validate-data", "predict-model"]
+    workshop.suite(
+        {"type": "expect_column_values_to_be_between", "kwargs": {"column": "petal_width", "min_value": 0}},
+        data="independent",
+    )
+    texts = set()
+    for _ in range(2):
+        runs = {name: workshop.run(name) for name in ("validate-data", "prepare-evaluation", "train", "predict-model")}
+        assert all(run.exit_code == 0 for run in runs.values()), [run.told for run in runs.values()]
+        predictions = pl.read_parquet(workshop.folder("predictions") / "predictions.parquet")
+        write_frame(predictions, workshop.folder("responses") / "responses.parquet")
+        judged = workshop.run(
+            "verify-model",
+            repository_url="https://git.example.com/iris.git",
+            commit="b" * 40,
+            commit_time=1,
+            training_data_digest=runs["prepare-evaluation"].results["training-data-digest"],
+            independent_data_digest=runs["prepare-evaluation"].results["independent-data-digest"],
+            model_name="iris",
+            model_version="1.2.3",
+            candidate_image="registry.example.com/candidates/iris",
+            image_digest=sha256_bytes(b"image"),
+            gates=tuple(f"{gate}={runs[gate].results['report-digest']}" for gate in ("validate-data", "predict-model")),
+        )
+        assert judged.exit_code == 0, judged.told
+        texts.add((workshop.folder("verdict") / "verdict.json").read_text())
+    assert len(texts) == 1
+    verdict = read_verdict(texts.pop())
+    assert verdict.passed
+    assert verdict.metrics["accuracy"].value > 0.9
+    assert verdict.model.digest == runs["train"].results["model-digest"]
