@@ -17,7 +17,7 @@ class Always:
 @pytest.fixture
 def connection():
     server = ThreadingHTTPServer(("127.0.0.1", 0), api.handler_for(Always()))
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     client = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=5)
     yield client

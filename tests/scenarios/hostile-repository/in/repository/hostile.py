@@ -76,18 +76,23 @@ def write_elsewhere() -> None:
 
 
 def look_into_other_processes() -> None:
-    tell("tried", "to read the memory of the step that started this")
+    """Of those that are not its own: what it started itself has the same environment."""
+    tell("tried", "to read the environment and the memory of the step that started this")
+    own = pathlib.Path("/proc/self/environ").read_bytes()
     for process in pathlib.Path("/proc").glob("[0-9]*"):
-        if process.name == str(os.getpid()):
+        try:
+            environment = (process / "environ").read_bytes()
+        except OSError:
+            environment = b""
+        if environment == own:
             continue
-        for name in ("environ", "mem", "root/workspace/labels"):
-            try:
-                with open(process / name, "rb") as file:
-                    if name == "mem" or not file.read(1):
-                        continue
-                tell("got", f"{process / name} of {(process / 'comm').read_text().strip()}")
-            except OSError:
-                pass
+        if environment:
+            tell("got", f"the environment of process {process.name}")
+        try:
+            os.close(os.open(process / "mem", os.O_RDWR))
+            tell("got", f"the memory of process {process.name}")
+        except OSError:
+            pass
 
 
 def leave_something_behind() -> None:
