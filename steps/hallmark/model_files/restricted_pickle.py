@@ -13,7 +13,7 @@ import gzip
 import lzma
 import math
 import os
-import pickle  # nosec B403: only its reader's machinery, with the names that it may resolve taken away
+import pickle  # nosec B403
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
