@@ -12,21 +12,9 @@ from tkn_solo.definition import RunDefinition, TaskDefinition
 from tkn_solo.errors import InputError
 from tkn_solo.expansion import expand
 from tkn_solo.invocation import Mount, TaskInvocation, Volume
-from tkn_solo.model import (
-    ConfigMapSource,
-    EnvVar,
-    PipelineTask,
-    SecretSource,
-    SecurityContext,
-    Sidecar,
-    Step,
-    StepTemplate,
-    TaskSpec,
-    VolumeMount,
-    WorkspaceBinding,
-    WorkspaceDeclaration,
-)
-from tkn_solo.model import Volume as VolumeSpec
+from tkn_solo.kubernetes import ConfigMapSource, EnvVar, SecretSource, SecurityContext, VolumeMount
+from tkn_solo.kubernetes import Volume as VolumeSpec
+from tkn_solo.model import PipelineTask, Sidecar, Step, StepTemplate, TaskSpec, WorkspaceBinding, WorkspaceDeclaration
 from tkn_solo.names import container_name
 from tkn_solo.params import declared_type
 from tkn_solo.sources import Sources

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tkn_solo.errors import InputError
-from tkn_solo.model import Capabilities
+from tkn_solo.kubernetes import Capabilities
 
 # containerd's default set without MKNOD, NET_RAW, AUDIT_WRITE and SETFCAP, most of which CRI-O does not grant either.
 _DEFAULT = "CHOWN DAC_OVERRIDE FOWNER FSETID KILL NET_BIND_SERVICE SETGID SETPCAP SETUID SYS_CHROOT"

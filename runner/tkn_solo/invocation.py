@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tkn_solo.model import Probe, ResultSpec, TaskSpec, When
+from tkn_solo.kubernetes import Probe
+from tkn_solo.model import ResultSpec, TaskSpec, When
 
 
 @dataclass(frozen=True, kw_only=True)

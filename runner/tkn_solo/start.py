@@ -8,7 +8,8 @@ from typing import Any
 from tkn_solo.catalog import API_VERSION, Catalog
 from tkn_solo.decode import decode, nearest
 from tkn_solo.errors import InputError
-from tkn_solo.model import ObjectMeta, Param, Pipeline, PipelineRun, PipelineRunSpec, Reference, WorkspaceBinding
+from tkn_solo.kubernetes import ObjectMeta
+from tkn_solo.model import Param, Pipeline, PipelineRun, PipelineRunSpec, Reference, WorkspaceBinding
 from tkn_solo.names import generated_name
 from tkn_solo.params import declared_type
 from tkn_solo.values import Value

@@ -139,11 +139,11 @@ def images(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "images"
     yield folder
     runtime = runtime_folder(folder)
-    places = {"--root": folder / "storage", "--runroot": runtime / "run", "--tmpdir": runtime / "tmp"}
+    places = {"--root": folder / "graph", "--runroot": runtime / "run", "--tmpdir": runtime / "tmp"}
     podman = ["podman", "--runtime", "runc", *(str(part) for place in places.items() for part in place)]
     listed = subprocess.run([*podman, "ps", "--all", "--quiet"], capture_output=True, text=True, check=True)
     # Podman may keep its storage mounted, which would keep pytest from removing the folder.
-    subprocess.run(["umount", str(folder / "storage" / "overlay")], capture_output=True, check=False)
+    subprocess.run(["umount", str(folder / "graph" / "overlay")], capture_output=True, check=False)
     shutil.rmtree(runtime)
     assert listed.stdout == ""
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tkn_solo.errors import InputError
-from tkn_solo.model import HttpGet, TcpSocket
+from tkn_solo.kubernetes import HttpGet, TcpSocket
 
 _CLONE_NEWNET = 0x40000000
 

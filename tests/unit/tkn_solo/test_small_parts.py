@@ -10,8 +10,9 @@ from tkn_solo.capabilities import DEFAULT, granted
 from tkn_solo.errors import InputError
 from tkn_solo.expansion import expand
 from tkn_solo.facts import allows
+from tkn_solo.kubernetes import Capabilities
 from tkn_solo.masking import LineStream, Masker
-from tkn_solo.model import Capabilities, When
+from tkn_solo.model import When
 from tkn_solo.names import child_name, container_name
 
 

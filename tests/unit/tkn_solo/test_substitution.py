@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tkn_solo.model import EnvVar, Step
+from tkn_solo.kubernetes import EnvVar
+from tkn_solo.model import Step
 from tkn_solo.substitution import Replacements, parameter_of, replace, replace_list, replace_text, replace_value
 from tkn_solo.variables import of_value
 
