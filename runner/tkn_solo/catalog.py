@@ -33,6 +33,13 @@ class Catalog:
     places: dict[tuple[str, str], str] = field(default_factory=dict)
     stdin: str | None = None
 
+    def choose_pipeline(self, name: str | None) -> Pipeline | None:
+        """The Pipeline called `name`, or the only one, if no run is meant; None: a run has to be chosen."""
+        if name is None:
+            return next(iter(self.pipelines.values())) if len(self.pipelines) == 1 and not self.runs else None
+        run_names = {run.metadata.name or run.metadata.generate_name for run in self.runs}
+        return None if name in run_names else self.pipelines.get(name)
+
     def choose_run(self, name: str | None) -> Run:
         """The one run to execute, or the one called `name`; raises InputError if that is not one."""
         names = [run.metadata.name or run.metadata.generate_name for run in self.runs]

@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     _running(start)
     graph = _command(commands, "graph", "print the tasks in order with their parents", _GRAPH_EXAMPLE)
     graph.set_defaults(command=_graph)
-    graph.add_argument("--name", metavar="RUN", help="which run, if the files hold several")
+    graph.add_argument("--name", metavar="NAME", help="which run or Pipeline, if the files hold several")
     graph.add_argument("-o", "--output", choices=("text", "dot"), default="text", help="default: text")
     _sources(graph)
     return parser
@@ -170,14 +170,18 @@ def _start(arguments: argparse.Namespace) -> int:
 def _graph(arguments: argparse.Namespace) -> int:
     from tkn_solo import catalog as loading
     from tkn_solo.build import Place
-    from tkn_solo.plan import make_plan
+    from tkn_solo.plan import make_plan, pipeline_plan
     from tkn_solo.resolve import resolve
     from tkn_solo.sources import read_sources
 
     catalog = loading.load(arguments.filename)
-    run = resolve(catalog.choose_run(arguments.name), catalog)
-    sources = read_sources(arguments.secret, arguments.config_map, arguments.claim)
-    plan = make_plan(run, Place(Path(), sources))
+    pipeline = catalog.choose_pipeline(arguments.name)
+    if pipeline is not None:
+        plan = pipeline_plan(pipeline)
+    else:
+        run = resolve(catalog.choose_run(arguments.name), catalog)
+        sources = read_sources(arguments.secret, arguments.config_map, arguments.claim)
+        plan = make_plan(run, Place(Path(), sources))
     print(plan.dot() if arguments.output == "dot" else plan.text())
     return 0
 

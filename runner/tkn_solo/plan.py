@@ -10,8 +10,9 @@ from typing import Any
 from tkn_solo.build import Place, build
 from tkn_solo.decode import yaml_name
 from tkn_solo.definition import RunDefinition
-from tkn_solo.graph import order
+from tkn_solo.graph import order, parents
 from tkn_solo.invocation import TaskInvocation
+from tkn_solo.model import Pipeline
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,25 @@ def make_plan(run: RunDefinition, place: Place) -> Plan:
     tasks = tuple(_planned(drafts[name], run) for name in ordered)
     images = dict.fromkeys(image for task in tasks for image in task.images)
     return Plan(run.name, tasks, tuple(images), tuple(sorted(set(_not_enforced(run)))))
+
+
+def pipeline_plan(pipeline: Pipeline) -> Plan:
+    """The plan of a Pipeline without a run: its tasks and their parents, before any value is known."""
+    edges = parents(pipeline.spec.tasks)
+    finals = [task.name for task in pipeline.spec.finally_]
+    tasks = tuple(
+        PlannedTask(
+            name=name,
+            parents=edges.get(name, ()),
+            final=name in finals,
+            images=(),
+            sidecars=(),
+            root=False,
+            network=False,
+        )
+        for name in (*order(edges), *finals)
+    )
+    return Plan(pipeline.metadata.name, tasks, (), ())
 
 
 def _planned(task: TaskInvocation, run: RunDefinition) -> PlannedTask:

@@ -76,6 +76,17 @@ def test_graph_prints_the_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert '"a" -> "b";' in capsys.readouterr().out
 
 
+def test_graph_takes_a_pipeline_without_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "pipeline.yaml"
+    path.write_text(
+        "{apiVersion: tekton.dev/v1, kind: Pipeline, metadata: {name: p}, spec: {params: [{name: needed}], tasks: ["
+        "{name: b, runAfter: [a], taskRef: {name: elsewhere}}, {name: a, taskRef: {name: elsewhere}}]}}"
+    )
+    assert main(["graph", "-f", str(path)]) == 0
+    assert capsys.readouterr().out == "p: 2 tasks\n  a\n  b after a\n"
+    assert main(["graph", "-f", str(path), "--name", "q"]) == 2
+
+
 def test_a_run_prints_lines_and_a_summary(file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "-f", str(file), "--run-dir", str(tmp_path / "run")]) == 0
     out = capsys.readouterr().out
