@@ -69,15 +69,15 @@ class GateReport:
                 lines.extend(f"        {line}" for line in check.detail.splitlines()[:12])
         if self.solution:
             lines.append(f"  what to do: {self.solution}")
-        return "\n".join(lines)
+        return _printable("\n".join(lines))
 
     def _as_check(self) -> Check:
         return Check(name=self.command, passed=self.status == "passed", detail=self.summary)
 
 
 def _printable(text: str) -> str:
-    """`text` without the control characters that XML 1.0 cannot hold."""
-    return "".join(character for character in text if character in "\t\n" or character >= " ")
+    """`text` without the control characters that XML 1.0 cannot hold, and that would move a terminal's cursor."""
+    return "".join(character for character in text if character in "\t\n" or character.isprintable())
 
 
 def decide(

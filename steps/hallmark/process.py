@@ -12,7 +12,8 @@ from pathlib import Path
 
 from hallmark.errors import ToolFailedError
 
-INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR")
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy")
+INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE", "SSL_CERT_DIR", *PROXIES)
 """The environment a tool sees; what else it needs (a password, say) is given to it by name."""
 
 
