@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from tkn_solo import invocation
 from tkn_solo.capabilities import granted
@@ -28,6 +29,8 @@ from tkn_solo.variables import (
     step_paths,
     task_context,
 )
+
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,8 +194,6 @@ def mount_path(item: WorkspaceDeclaration) -> str:
 
 def merge_template(step: Step, template: StepTemplate) -> Step:
     """A step over its template: env by name, mounts by path, everything else replaced (checklist C1)."""
-    env = {item.name: item for item in (*template.env, *step.env)}
-    mounts = {item.mount_path: item for item in (*template.volume_mounts, *step.volume_mounts)}
     return dataclasses.replace(
         step,
         image=step.image or template.image,
@@ -200,22 +201,42 @@ def merge_template(step: Step, template: StepTemplate) -> Step:
         command=step.command or (() if step.script else template.command),
         args=step.args or template.args,
         working_dir=step.working_dir or template.working_dir,
-        env=tuple(env.values()),
-        env_from=(*template.env_from, *step.env_from),
-        volume_mounts=tuple(mounts.values()),
-        security_context=merge_security(template.security_context, step.security_context),
+        env=_merge_lists(template.env, step.env, lambda item: item.name),
+        env_from=step.env_from or template.env_from,
+        volume_mounts=_merge_lists(template.volume_mounts, step.volume_mounts, lambda item: item.mount_path),
+        security_context=_merge_security(template.security_context, step.security_context),
     )
 
 
-def merge_security(outer: SecurityContext | None, inner: SecurityContext | None) -> SecurityContext | None:
+def _merge_lists(template: tuple[T, ...], step: tuple[T, ...], key: Callable[[T], str]) -> tuple[T, ...]:
+    """Two lists with keys in the order of Kubernetes' strategic merge: one variable may name an earlier one.
+
+    The template's own items keep their place before what follows them in the template; else the step's come first.
+    """
+    order = {key(item): position for position, item in enumerate(template)}
+    own = {key(item) for item in step}
+    left, right = [item for item in template if key(item) not in own], list(step)
+    merged: list[T] = []
+    while left and right:
+        before = order[key(left[0])] < order.get(key(right[0]), -1)
+        merged.append((left if before else right).pop(0))
+    return (*merged, *left, *right)
+
+
+def _merge_security(outer: SecurityContext | None, inner: SecurityContext | None) -> SecurityContext | None:
     if outer is None or inner is None:
         return inner or outer
-    changes = {
-        field.name: getattr(inner, field.name)
-        for field in dataclasses.fields(inner)
-        if getattr(inner, field.name) != field.default
-    }
-    return dataclasses.replace(outer, **changes)
+    merged = _overlaid(outer, inner)
+    if outer.capabilities is not None and inner.capabilities is not None:
+        merged = dataclasses.replace(merged, capabilities=_overlaid(outer.capabilities, inner.capabilities))
+    return merged
+
+
+def _overlaid(outer: T, inner: T) -> T:
+    """`outer` with the fields that `inner` sets."""
+    fields = dataclasses.fields(inner)  # type: ignore[arg-type]
+    given = {field.name: getattr(inner, field.name) for field in fields if getattr(inner, field.name) != field.default}
+    return dataclasses.replace(outer, **given)  # type: ignore[type-var]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -262,7 +283,7 @@ class _Builder:
             "mounts": self._mounts(part),
             "user": context.run_as_user,
             "capabilities": granted(context.capabilities, root=context.run_as_user == 0, where=self.where),
-            "read_only_root": context.read_only_root_filesystem,
+            "read_only_root": bool(context.read_only_root_filesystem),
         }
 
     def _mounts(self, part: Step | Sidecar) -> tuple[Mount, ...]:

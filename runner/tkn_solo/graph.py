@@ -11,11 +11,12 @@ from tkn_solo.model import PipelineTask
 from tkn_solo.substitution import texts
 from tkn_solo.values import Value
 
+# Upstream orders tasks only by this spelling (pkg/internal/resultref); `validate` refuses the others.
 _RESULT = re.compile(
-    r"\$\((?P<root>tasks|finally)\.(?P<task>[^.()\s]+)\.results"
-    r"(?:\.(?P<dot>[^.\[\]()\s'\"]+)|\[\"(?P<double>[^\"]+)\"\]|\['(?P<single>[^']+)'\])"
-    r"(?:\[(?P<index>[0-9]+|\*)\]|\.(?P<key>[^.()\[\]\s]+))?\)"
+    r"\$\((?:tasks|finally)\.(?P<task>[_a-zA-Z0-9-]+)\.results\.(?P<result>[_a-zA-Z0-9-]+)"
+    r"(?:\[(?P<index>[0-9]+|\*)\]|\.(?P<key>[_a-zA-Z0-9-]+))?\)"
 )
+_BRACKETS = re.compile(r"""tasks\.([^.()\s]+)\.results\[(?:"([^"]+)"|'([^']+)')\]""")
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,13 @@ class ResultReference:
 def result_references(text: str) -> Iterator[ResultReference]:
     """The result references in a text."""
     for match in _RESULT.finditer(text):
-        name = match["dot"] or match["double"] or match["single"]
-        yield ResultReference(match["task"], name, match["index"], match["key"], match[0][2:-1])
+        yield ResultReference(match["task"], match["result"], match["index"], match["key"], match[0][2:-1])
+
+
+def bracket_references(text: str) -> Iterator[tuple[str, str]]:
+    """Task and result of `tasks.T.results["R"]`, which makes no edge and is replaced only beside a plain one."""
+    for match in _BRACKETS.finditer(text):
+        yield match[1], match[2] or match[3]
 
 
 def value_references(value: Value) -> Iterator[ResultReference]:

@@ -129,7 +129,7 @@ class Capabilities:
 class SecurityContext:
     run_as_user: int | None = None
     capabilities: Capabilities | None = None
-    read_only_root_filesystem: bool = False
+    read_only_root_filesystem: bool | None = None
     run_as_group: int | None = ignored()
     run_as_non_root: bool | None = None
     # Every step runs with no_new_privs, which is what `false` asks for; `true` has no effect.

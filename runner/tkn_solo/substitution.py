@@ -17,6 +17,8 @@ from tkn_solo.values import Value
 T = TypeVar("T")
 _REFERENCE = re.compile(r"\$\(([^()]*)\)")
 _WHOLE = re.compile(r"\$\(([^()$]+?)(\[\*\])?\)")
+# In a parameter's value upstream sees a whole array or object only without quotes.
+_WHOLE_VALUE = re.compile(r"\$\(([_a-zA-Z0-9.-]+)(\[\*\])?\)")
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def replace_value(value: Value, replacements: Replacements) -> Value:
         return replace_list(value, replacements)
     if not isinstance(value, str):
         return {key: replace_text(item, replacements) for key, item in value.items()}
-    if match := _WHOLE.fullmatch(value):
+    if match := _WHOLE_VALUE.fullmatch(value):
         if match[1] in replacements.arrays:
             return replacements.arrays[match[1]]
         if match[1] in replacements.objects:

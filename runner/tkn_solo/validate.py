@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from tkn_solo import params
 from tkn_solo.decode import nearest
 from tkn_solo.errors import InputError
-from tkn_solo.graph import result_references, task_references, value_references
+from tkn_solo.graph import bracket_references, task_references, value_references
 from tkn_solo.model import (
     Param,
     PipelineRun,
@@ -246,6 +246,7 @@ def task_bindings(task_: PipelineTask, spec: TaskSpec, outer: PipelineSpec, plac
 def results(spec: PipelineSpec, specs: Mapping[str, TaskSpec], place: str) -> None:
     """Every result that is referred to is declared (checklist R4)."""
     for task_ in (*spec.tasks, *spec.finally_):
+        _no_brackets(task_, f"{place}: task {task_.name}")
         for reference in task_references(task_):
             _declared(
                 reference.task, reference.result, specs, f"{place}: task {task_.name}", "InvalidTaskResultReference"
@@ -255,6 +256,18 @@ def results(spec: PipelineSpec, specs: Mapping[str, TaskSpec], place: str) -> No
         for reference in found:
             where = f"{place}: result {result.name}"
             _declared(reference.task, reference.result, specs, where, "InvalidPipelineResultReference")
+
+
+def _no_brackets(task_: PipelineTask, place: str) -> None:
+    plain = {(reference.task, reference.result) for reference in task_references(task_)}
+    for _, text, _ in texts(task_):
+        for producer, result in bracket_references(text):
+            if (producer, result) not in plain:
+                raise InputError(
+                    f"Tekton does not see the result in {text!r}: it would stay as it is",
+                    where=place,
+                    solution=f"Write $(tasks.{producer}.results.{result}), without brackets and quotes.",
+                )
 
 
 def _declared(task_: str, result: str, specs: Mapping[str, TaskSpec], place: str, condition: str) -> None:
@@ -293,6 +306,3 @@ def _unique(names: Iterable[str], what: str, place: str) -> None:
         if name in seen:
             raise InputError(f"{what} {name!r} stands there twice", where=place)
         seen.add(name)
-
-
-__all__ = ["bound", "pipeline", "result_references", "results", "task", "task_bindings", "task_run_specs"]

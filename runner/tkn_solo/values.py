@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 Value = str | tuple[str, ...] | Mapping[str, str]
@@ -25,8 +26,22 @@ def type_of(value: Value) -> str:
 
 
 def compact_json(data: Any) -> str:
-    """JSON as Go's encoder writes a map: sorted keys, no spaces."""
-    return json.dumps(data, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
+    """JSON as Go's encoder writes it: sorted keys, no spaces, numbers without `.0`."""
+    if isinstance(data, dict):
+        entries = (f"{compact_json(str(key))}:{compact_json(data[key])}" for key in sorted(data))
+        return "{" + ",".join(entries) + "}"
+    if isinstance(data, list):
+        return "[" + ",".join(compact_json(item) for item in data) + "]"
+    return _go_float(data) if isinstance(data, float) else json.dumps(data, ensure_ascii=False)
+
+
+def _go_float(number: float) -> str:
+    """The shortest digits; an exponent only below 1e-6 and from 1e21."""
+    if number == 0 or 1e-6 <= abs(number) < 1e21:
+        text = format(Decimal(repr(number)), "f")
+        return text.removesuffix(".0") if "." in text else text
+    digits, exponent = repr(number).split("e")
+    return f"{digits.removesuffix('.0')}e{exponent[0]}{exponent[1:].lstrip('0')}"
 
 
 def value_from_data(data: Any) -> Value:

@@ -6,6 +6,7 @@ number). Duplicate keys are errors.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +18,9 @@ from tkn_solo.errors import InputError
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CONSTRUCTOR = yaml.constructor.SafeConstructor()
-_EXPONENT = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
+_OCTAL = re.compile(r"0[oO][0-7]+")
+_LARGEST = 2**64
 _TAG = "tag:yaml.org,2002:"
 
 
@@ -94,8 +97,8 @@ def _tree(node: Any, file: str) -> Tree:
 def _scalar(node: Any, file: str, line: int) -> str | int | float | bool | None:
     text, tag = str(node.value), str(node.tag).removeprefix(_TAG)
     if tag == "str":
-        return float(text) if not node.style and _EXPONENT.fullmatch(text) else text
-    if tag == "timestamp" or (":" in text and tag in ("int", "float")):
+        return _plain_string(text) if not node.style else text
+    if tag in ("timestamp", "merge") or (":" in text and tag in ("int", "float")):
         return text
     if tag not in ("int", "float", "bool", "null"):
         raise InputError(f"the YAML tag !!{tag} is not used in Tekton files", where=f"{file}:{line}")
@@ -103,4 +106,17 @@ def _scalar(node: Any, file: str, line: int) -> str | int | float | bool | None:
         value = _CONSTRUCTOR.construct_object(node)
     except ValueError:
         return text
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{text} is no number that JSON knows; put quotes around it", where=f"{file}:{line}")
+    if isinstance(value, int) and abs(value) >= _LARGEST:
+        return float(value)
     return value if isinstance(value, int | float | bool) else None
+
+
+def _plain_string(text: str) -> str | int | float | bool:
+    """What PyYAML takes for a string without quotes, and go-yaml does not."""
+    if text in ("y", "Y", "n", "N"):
+        return text in ("y", "Y")
+    if _OCTAL.fullmatch(text):
+        return int(text, 8)
+    return float(text) if _FLOAT.fullmatch(text) else text

@@ -125,6 +125,20 @@ def test_a_step_wins_over_its_template_and_a_script_keeps_the_command_out(invoca
     assert (script.command, script.script) == ((), "echo")
 
 
+def test_lists_are_merged_in_kubernetes_order(invocation: Build) -> None:
+    def env(names: str) -> str:
+        return ", ".join(f"{{name: {name}, value: {name}}}" for name in names)
+
+    def merged(template: str, step: str) -> str:
+        text = HEAD + f"  taskSpec: {{stepTemplate: {{env: [{env(template)}]}}, steps: [{{image: i, env: [{env(step)}]"
+        (found,) = invocation(text + ", script: x}]}\n").steps
+        return "".join(name for name, _ in found.env)
+
+    # Answers of upstream's MergeStepsWithStepTemplate.
+    cases = {("ABC", "CBD"): "ACBD", ("ABC", "B"): "ABC", ("AB", "C"): "CAB", ("ABCD", "DXB"): "ACDXB"}
+    assert {case: merged(*case) for case in cases} == cases
+
+
 SPACES = (
     HEAD
     + """

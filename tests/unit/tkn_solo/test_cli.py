@@ -29,10 +29,10 @@ spec:
   taskRunTemplate: {serviceAccountName: bot}
   pipelineSpec:
     tasks:
-      - {name: a, taskSpec: {steps: [{image: x, command: ["true"]}]}}
-      - {name: b, runAfter: [a], taskSpec: {steps: [{image: y, command: ["true"]}]}}
+      - {name: a, taskSpec: {steps: [{image: one, command: ["true"]}]}}
+      - {name: b, runAfter: [a], taskSpec: {steps: [{image: two, command: ["true"]}]}}
     finally:
-      - {name: c, taskSpec: {steps: [{image: x, command: ["true"], securityContext: {runAsUser: 0}}]}}
+      - {name: c, taskSpec: {steps: [{image: one, command: ["true"], securityContext: {runAsUser: 0}}]}}
 """
 
 
@@ -68,8 +68,8 @@ def test_graph_prints_the_plan(tmp_path: Path, capsys: pytest.CaptureFixture[str
         "  a\n"
         "  b after a\n"
         "  c (finally, root)\n"
-        "host tools stand in for image x\n"
-        "host tools stand in for image y\n"
+        "host tools stand in for image one\n"
+        "host tools stand in for image two\n"
         "not enforced on this machine: serviceAccountName\n"
     )
     assert main(["graph", "-f", str(path), "-o", "dot"]) == 0

@@ -92,6 +92,12 @@ REFUSED = [
     ("runAfter: [one]", "when: [{input: a, operator: in, values: []}]", "", "expecting non-empty values"),
     ("runAfter: [one]", "when: [{cel: \"'a' == 'a'\"}]", "", "'cel' is not supported"),
     ("runAfter: [one]", "matrix: {params: []}", "", "'matrix' is not supported"),
+    (
+        "runAfter: [one]",
+        "params: [{name: p, value: \"$(tasks.one.results['r'])\"}]",
+        "",
+        "Tekton does not see the result",
+    ),
     ("runAfter: [one]", "timeout: soon", "", "is not a duration"),
     ("runAfter: [one]", "params: [{name: p, value: $(tasks.one.status)}]", "", "only known to finally tasks"),
     ("    - name: last", "    - name: last\n      runAfter: [one]", "", "no runAfter allowed under spec.finally"),
