@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import shutil
 import statistics
 import subprocess
 import sys
@@ -61,7 +62,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=3, help="counted pairs, after one that is not (default: 3)")
     pairs = parser.parse_args().pairs
-    with tempfile.TemporaryDirectory(prefix="hallmark-bench-") as name, world.running(Path(".hallmark").resolve(), say) as found:
+    with (
+        tempfile.TemporaryDirectory(prefix="hallmark-bench-") as name,
+        world.running(Path(".hallmark").resolve(), say) as found,
+    ):
         sides = Sides(repository=SAMPLE / "repository", validators=SAMPLE / "validators", config=SAMPLE / "config")
         project = set_up(found, sides, "bench")
         stamp = int(time.time())
@@ -100,17 +104,20 @@ def bare(project: Project, folder: Path) -> dict[str, float]:
     buildah = f"buildah --root {store} --runroot {folder}/run --storage-driver overlay"
     if services.base.store:
         buildah += f" --storage-opt overlay.imagestore={services.base.store}/storage"
-    podman = f"podman --root {services.state}/podman-bare --runroot {folder}/podman --runtime runc --cgroup-manager cgroupfs"
+    podman = (
+        f"podman --root {folder.parent}/store --runroot {folder.parent}/run --runtime runc --cgroup-manager cgroupfs"
+    )
     port = _free_port()
     cosign = {"COSIGN_PASSWORD": services.keys.password.read_text(), "DOCKER_CONFIG": str(releases.parent)}
+    path = f"{Path(python).parent}:{os.environ['PATH']}"
     times: dict[str, float] = {}
 
     def step(name: str, command: str, env: dict[str, str] | None = None) -> str:
         start = time.monotonic()
         done = subprocess.run(
-            shlex.split(command),
+            [shutil.which(shlex.split(command)[0], path=path) or command, *shlex.split(command)[1:]],
             cwd=source if source.exists() else folder,
-            env={**{key: os.environ[key] for key in INHERITED if key in os.environ}, **(env or {})},
+            env={**{key: os.environ[key] for key in INHERITED if key in os.environ}, "PATH": path, **(env or {})},
             capture_output=True,
             text=True,
             check=False,
@@ -139,7 +146,10 @@ def bare(project: Project, folder: Path) -> dict[str, float]:
         f"--build-arg BASE_IMAGE={services.base.reference} -f Containerfile -t {image} .",
     )
     digests = folder / "digest"
-    step("buildah push", f"{buildah} push --quiet --tls-verify=false --authfile {candidates} --digestfile {digests} {image}")
+    step(
+        "buildah push",
+        f"{buildah} push --quiet --tls-verify=false --authfile {candidates} --digestfile {digests} {image}",
+    )
     digest = digests.read_text()
     by_digest = f"{project.candidate_image}@{digest}"
     run = f"{podman} run --detach --quiet --tls-verify=false --authfile {candidates} --network host --env PORT={port}"
@@ -159,7 +169,8 @@ def bare(project: Project, folder: Path) -> dict[str, float]:
     step("cosign sign", f"{services.cosign} sign --yes --tlog-upload=false --key {key.private} {target}", cosign)
     step(
         "cosign attest",
-        f"{services.cosign} attest --yes --tlog-upload=false --key {key.private} --predicate {verdict} --type custom {target}",
+        f"{services.cosign} attest --yes --tlog-upload=false --key {key.private} --predicate {verdict} "
+        f"--type custom {target}",
         cosign,
     )
     verify = f"--insecure-ignore-tlog=true --key {key.public} {target}"

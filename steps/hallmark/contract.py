@@ -30,7 +30,7 @@ def path(description: str, *, default: Any = MISSING) -> Any:
 
 
 def result(description: str, *, name: str = "") -> Any:
-    """A Tekton result: a string under 1 KB; None is not written. `name`: where Tekton Chains reads an UPPER_SNAKE one."""
+    """A Tekton result: a string under 1 KB; None is not written. `name`: where Chains reads an UPPER_SNAKE one."""
     return dataclasses.field(default=None, metadata={"kind": "result", "description": description, "name": name})
 
 
