@@ -93,6 +93,8 @@ def start(
             env=env,
             pass_fds=pass_fds,
             bufsize=0,
+            # Ctrl-C is for tkn-solo, which passes on what is meant for a program.
+            process_group=0,
         )
     except OSError as error:
         raise InfrastructureError(f"cannot start {argv[0]}: {error.strerror}") from error

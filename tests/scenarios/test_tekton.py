@@ -30,7 +30,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tkn_solo.host.podman import runtime_folder
+from tkn_solo.host.podman import Podman, runtime_folder
 
 HERE = Path(__file__).parent
 SCENARIOS = sorted(path.name for path in HERE.glob("tekton-*") if path.is_dir())
@@ -138,14 +138,24 @@ def images(tmp_path: Path) -> Iterator[Path]:
     """A storage for podman; nothing may be left running in it."""
     folder = tmp_path / "images"
     yield folder
-    runtime = runtime_folder(folder)
-    places = {"--root": folder / "graph", "--runroot": runtime / "run", "--tmpdir": runtime / "tmp"}
-    podman = ["podman", "--runtime", "runc", *(str(part) for place in places.items() for part in place)]
-    listed = subprocess.run([*podman, "ps", "--all", "--quiet"], capture_output=True, text=True, check=True)
+    left = listed(folder)
     # Podman may keep its storage mounted, which would keep pytest from removing the folder.
     subprocess.run(["umount", str(folder / "graph" / "overlay")], capture_output=True, check=False)
-    shutil.rmtree(runtime)
-    assert listed.stdout == ""
+    shutil.rmtree(runtime_folder(folder))
+    assert left == ""
+
+
+def podman_on(folder: Path) -> list[str]:
+    """Podman on the storage that tkn-solo keeps in this folder."""
+    runtime = runtime_folder(folder)
+    places = {"--root": folder / "graph", "--runroot": runtime / "run", "--tmpdir": runtime / "tmp"}
+    return ["podman", "--runtime", "runc", *(str(part) for place in places.items() for part in place)]
+
+
+def listed(folder: Path) -> str:
+    """The names of all containers in the storage."""
+    command = [*podman_on(folder), "ps", "--all", "--format", "{{.Names}}"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def observed(document: dict[str, Any], expect: dict[str, Any]) -> dict[str, Any]:
@@ -197,3 +207,29 @@ def test_every_scenario_has_a_pipeline_and_an_expectation() -> None:
     assert len(SCENARIOS) >= 12
     for scenario in SCENARIOS:
         assert {"pipeline.yaml", "expect.yaml"} <= {path.name for path in (HERE / scenario).iterdir()}
+
+
+ORPHAN = """
+import sys
+from pathlib import Path
+from tkn_solo.host.podman import ContainerRequest, Podman
+from tkn_solo.process import StopSignal
+
+env = Path(sys.argv[1], "env")
+env.touch()
+request = ContainerRequest(
+    name="orphan", image="localhost/server:latest", network="none", user=0, capabilities=frozenset(), strict_root=False,
+    entrypoint=["/usr/bin/perl"], arguments=["-e", "sleep 600"], directory="", env_file=env, mounts=[],
+)
+assert Podman(Path(sys.argv[1])).run(request, StopSignal()) > 0
+"""
+
+
+def test_containers_of_a_tkn_solo_that_is_no_more_are_removed_at_the_next_start(rootfs: Path, images: Path) -> None:
+    images.mkdir()
+    archive = shutil.make_archive(str(images / "rootfs"), "tar", rootfs)
+    subprocess.run([*podman_on(images), "import", "--quiet", archive, "server:latest"], check=True, capture_output=True)
+    subprocess.run([sys.executable, "-c", ORPHAN, str(images)], check=True)
+    assert listed(images) == "orphan"
+    Podman(images).remove_orphans()
+    assert listed(images) == ""

@@ -41,7 +41,10 @@ class Running:
         ]
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tkn_solo.cli", *argv, *extra], stdout=output, stderr=subprocess.DEVNULL
+                [sys.executable, "-m", "tkn_solo.cli", *argv, *extra],
+                stdout=output,
+                stderr=subprocess.DEVNULL,
+                process_group=0,
             )
 
     def wait_for(self, **wanted: Any) -> None:
@@ -53,6 +56,10 @@ class Running:
             return any(wanted.items() <= event.items() for event in events)
 
         until(told, f"no event {wanted}")
+
+    def interrupt(self) -> None:
+        """Ctrl-C: a terminal sends it to everybody in the process group."""
+        os.killpg(self.process.pid, signal.SIGINT)
 
     def sleepers(self) -> list[int]:
         """PIDs of processes with the mark."""
@@ -121,7 +128,7 @@ def running(tmp_path: Path) -> Iterator[Running]:
 
 def test_the_first_signal_cancels_tasks_and_runs_finally_the_second_ends_that_too(running: Running) -> None:
     assert running.sleepers()
-    running.process.send_signal(signal.SIGINT)
+    running.interrupt()
     running.wait_for(event="task-ended", task="last", reason="Succeeded")
     running.wait_for(event="log", task="lingers", line="ready")
     running.process.send_signal(signal.SIGTERM)
@@ -154,9 +161,9 @@ def test_a_task_that_waits_for_its_turn_is_cancelled_without_having_begun(tmp_pa
     started = Running(tmp_path, "--jobs", "1")
     try:
         started.wait_for(event="log", task="sleeps", line="ready")
-        started.process.send_signal(signal.SIGINT)
+        started.interrupt()
         started.wait_for(event="log", task="lingers", line="ready")
-        started.process.send_signal(signal.SIGINT)
+        started.interrupt()
         started.ended()
         assert started.reasons()["early-obeys"] == "TaskRunCancelled"
         log = tmp_path / "run" / "logs" / "obeys"

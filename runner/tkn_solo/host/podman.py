@@ -154,10 +154,12 @@ def _alive(mark: str) -> bool:
 
 
 def _start_time(pid: int) -> str:
+    """When a process started, in clock ticks since boot; empty if it is no more, or only waits to be reaped."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
+        state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (OSError, ValueError):
         return ""
+    return "" if state in "ZX" else fields[18]
 
 
 def _last_line(text: str) -> str:
