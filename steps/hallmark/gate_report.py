@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from xml.etree import ElementTree  # nosec B405: it only writes here
@@ -78,6 +79,16 @@ class GateReport:
 def _printable(text: str) -> str:
     """`text` without the control characters that XML 1.0 cannot hold, and that would move a terminal's cursor."""
     return "".join(character for character in text if character in "\t\n" or character.isprintable())
+
+
+def failures(checks: Sequence[Check]) -> str:
+    """The checks that failed in one sentence, with what the first of them found: the summary of a refusal."""
+    failed = [check for check in checks if not check.passed]
+    if not failed:
+        return "nothing was checked"
+    first = failed[0]
+    needed = f" (needed: {first.limit})" if first.limit else ""
+    return f"{len(failed)} of {len(checks)} checks failed, first: {first.name}: {first.value}{needed}"
 
 
 def decide(

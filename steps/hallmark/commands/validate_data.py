@@ -31,7 +31,7 @@ from hallmark.errors import BadInputError
 from hallmark.expectations.runner import Result, run_suite
 from hallmark.expectations.suite import Suite, load_suite
 from hallmark.files import require_digest, sha256_tree
-from hallmark.gate_report import Check, decide
+from hallmark.gate_report import Check, decide, failures
 from hallmark.labels import canonical
 
 _SHOWN_CLASSES = 10
@@ -86,13 +86,12 @@ def run(params: Params, context: Context) -> Outcome:
                 figures.append(_figure(data.name, result))
 
     warned = sum(not figure["passed"] and figure["severity"] != "critical" for figure in figures)
-    failed = [check.name for check in checks if not check.passed]
     report = decide(
         "validate-data",
         checks,
         passed=f"{len(checks)} checks of {_rows(training)} training and {_rows(independent)} independent rows passed"
         + (f", {warned} with a warning" if warned else ""),
-        refused=f"{len(failed)} of {len(checks)} checks failed, first: {failed[0] if failed else ''}",
+        refused=failures(checks),
         solution="correct the data, or let the policy's owners correct the suite",
         figures={"expectations": figures},
         digests={

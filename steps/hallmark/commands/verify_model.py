@@ -37,7 +37,7 @@ from hallmark.errors import BadInputError
 from hallmark.evidence import Evidence, read_evidence
 from hallmark.files import require_digest, sha256_file, sha256_tree
 from hallmark.fingerprints import overlap
-from hallmark.gate_report import Check, decide
+from hallmark.gate_report import Check, decide, failures
 from hallmark.image_reference import image
 from hallmark.judgement import confusion_matrix, wilson_interval
 from hallmark.labels import canonical
@@ -130,14 +130,13 @@ def run(params: Params, context: Context) -> Outcome:
 
     matrix = confusion_matrix(measured.truth, measured.predicted)
     shown = f"{accuracy.value:.6g}"
-    failed = [check.name for check in checks if not check.passed]
     verdict = _verdict(params, measured, accuracy, evidence, checks)
     digest = sha256_file(verdict.write(params.verdict))
     report = decide(
         "verify-model",
         checks,
         passed=f"accuracy {shown} on {measured.rows} rows that the maker never had; at least {minimum:g} is asked",
-        refused=f"{len(failed)} of {len(checks)} checks failed, first: {failed[0] if failed else ''}",
+        refused=failures(checks),
         solution="improve the model or its data; the limits are the policy's, and are its owners' to change",
         figures={
             "accuracy": {"value": accuracy.value, "low": low, "high": high, "minimum": minimum},
