@@ -96,7 +96,7 @@ def _labels(run: RunDefinition, definition: TaskDefinition, task: PipelineTask, 
 def _bindings(
     run: RunDefinition, task: PipelineTask, spec: TaskSpec, place: Place
 ) -> dict[str, tuple[WorkspaceBinding, Volume]]:
-    """The task's workspaces that are bound, with the run's and the task's subPath joined (checklist W2)."""
+    """The task's workspaces that are bound, with the run's and the task's subPath joined."""
     found = {}
     for item in task.workspaces:
         outer = item.workspace or item.name
@@ -140,7 +140,7 @@ def _replace(
     *,
     draft: bool,
 ) -> TaskSpec:
-    """Tekton's passes in Tekton's order (checklist S2)."""
+    """Tekton's passes in Tekton's order."""
     spec = definition.spec if task.task_spec is None else task.task_spec
     if not draft:
         _check_types(spec, task)
@@ -193,7 +193,7 @@ def mount_path(item: WorkspaceDeclaration) -> str:
 
 
 def merge_template(step: Step, template: StepTemplate) -> Step:
-    """A step over its template: env by name, mounts by path, everything else replaced (checklist C1)."""
+    """A step over its template: env by name, mounts by path, everything else replaced."""
     return dataclasses.replace(
         step,
         image=step.image or template.image,
@@ -287,7 +287,7 @@ class _Builder:
         }
 
     def _mounts(self, part: Step | Sidecar) -> tuple[Mount, ...]:
-        """Shared workspaces, then isolated ones, then volumes; a later mount of a path wins (checklist W4)."""
+        """Shared workspaces, then isolated ones, then volumes; a later mount of a path wins."""
         parts: tuple[Step | Sidecar, ...] = (*self.spec.steps, *self.spec.sidecars)
         isolated = {usage.name for other in parts for usage in other.workspaces}
         declared = {item.name: item for item in self.spec.workspaces}
@@ -329,7 +329,7 @@ class _Builder:
         return dataclasses.replace(volume, root=self.pod_dir / "volumes" / Path(*volume.root.parts[1:]))
 
     def _env(self, part: Step | Sidecar) -> tuple[tuple[str, str], ...]:
-        """The environment with Kubernetes' precedence: envFrom, then env; later entries win (checklist C4)."""
+        """The environment with Kubernetes' precedence: envFrom, then env; later entries win."""
         env: dict[str, str] = {}
         for source in part.env_from:
             for kind, reference in (("configMap", source.config_map_ref), ("secret", source.secret_ref)):

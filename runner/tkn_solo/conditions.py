@@ -1,4 +1,4 @@
-"""The condition of a finished PipelineRun, with upstream's reasons and messages (checklist F4)."""
+"""The condition of a finished PipelineRun, with upstream's reasons and messages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kubernetes' own `$(VAR)` expansion from a container's environment (checklist S12)."""
+"""Kubernetes' own `$(VAR)` expansion from a container's environment."""
 
 from __future__ import annotations
 

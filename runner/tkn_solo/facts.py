@@ -1,7 +1,7 @@
-"""What is true of a run at one moment: who is done, who is skipped and why (checklist O2 to O6, F1 to F3).
+"""What is true of a run at one moment: who is done, who is skipped and why.
 
 Pure functions of the graph and the progress so far; nothing is remembered between two moments.
-Upstream: PR/resources/pipelinerunresolution.go and pipelinerunstate.go.
+Upstream: pipelinerunresolution.go and pipelinerunstate.go in pkg/reconciler/pipelinerun/resources.
 """
 
 from __future__ import annotations
@@ -251,5 +251,5 @@ def _passed(elapsed: float, limit: float | None) -> bool:
 
 
 def allows(expressions: Iterable[When]) -> bool:
-    """All `when` expressions hold: exact string `in` or `notin` (checklist O6)."""
+    """All `when` expressions hold: exact string `in` or `notin`."""
     return all((when.input in when.values) is (when.operator == "in") for when in expressions)

@@ -1,4 +1,4 @@
-"""The order of a pipeline's tasks: edges from runAfter and from results (checklist O1; upstream pkg/.../dag)."""
+"""The order of a pipeline's tasks: edges from runAfter and from results (upstream pkg/reconciler/pipeline/dag)."""
 
 from __future__ import annotations
 

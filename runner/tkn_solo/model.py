@@ -94,7 +94,7 @@ class PipelineTaskWorkspace:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkspaceBinding:
-    """Where the files of a workspace come from: exactly one source (checklist W1)."""
+    """Where the files of a workspace come from: exactly one source."""
 
     name: str
     sub_path: str = var()
@@ -235,7 +235,7 @@ class PipelineTask:
     display_name: str = var()
     description: str = ""
     task_ref: Reference | None = None
-    # Not marked as a variable field: scopes decide which variables reach an embedded spec (checklist P6).
+    # Not marked as a variable field: scopes decide which variables reach an embedded spec.
     task_spec: EmbeddedTask | None = None
     params: tuple[Param, ...] = ()
     workspaces: tuple[PipelineTaskWorkspace, ...] = ()

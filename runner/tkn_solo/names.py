@@ -13,7 +13,7 @@ DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 
 
 def container_name(step: str, index: int) -> str:
-    """`step-<name>`, or `step-unnamed-<index>` (checklist C5)."""
+    """`step-<name>`, or `step-unnamed-<index>`."""
     return f"step-{step}" if step else f"step-unnamed-{index}"
 
 

@@ -1,4 +1,4 @@
-"""Parameter types and checks (checklist P1 to P3; upstream PR/resources/validate_params.go)."""
+"""Parameter types and checks (upstream pkg/reconciler/pipelinerun/resources/validate_params.go)."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def effective(specs: tuple[ParamSpec, ...], given: Iterable[Param]) -> dict[str,
 def check_usage(
     texts: Iterable[tuple[str, str, bool]], types: Mapping[str, str], where: str, *, inherited: bool = False
 ) -> None:
-    """Every `$(params.x)` names a declared parameter and fits its place (checklist S3, S4, S13).
+    """Every `$(params.x)` names a declared parameter and fits its place.
 
     `texts` are (path, text, may it hold a whole array); `inherited` leaves unknown names to an outer scope.
     """

@@ -1,4 +1,4 @@
-"""The results of a finished PipelineRun (checklist R6)."""
+"""The results of a finished PipelineRun."""
 
 from __future__ import annotations
 

@@ -223,7 +223,7 @@ def _replace_in_pipeline(spec: PipelineSpec, replacements: Replacements) -> Pipe
         outer = replace(task, replacements)
         if outer.task_spec is None:
             return outer
-        # The task's own params hide the pipeline's of the same name (checklist P6).
+        # The task's own params hide the pipeline's of the same name.
         hidden = {param.name for param in outer.params}
         inner = replacements.without(hidden)
         return dataclasses.replace(outer, task_spec=replace(outer.task_spec, inner))
@@ -234,7 +234,7 @@ def _replace_in_pipeline(spec: PipelineSpec, replacements: Replacements) -> Pipe
 
 
 def _propagate_workspaces(task: PipelineTask, spec: TaskSpec, bindings: dict[str, WorkspaceBinding]) -> PipelineTask:
-    """An embedded spec gets the run's workspaces that it uses without naming them (checklist W5)."""
+    """An embedded spec gets the run's workspaces that it uses without naming them."""
     if task.task_spec is None:
         return task
     named = {item.name for item in task.workspaces} | {item.name for item in spec.workspaces}
@@ -268,7 +268,7 @@ def _bindings(
 
 
 def _run_timeouts(timeouts: Timeouts | None, place: str) -> RunTimeouts:
-    """Seconds, with the missing one of tasks and finally filled in (checklist T2)."""
+    """Seconds, with the missing one of tasks and finally filled in."""
     given = timeouts or Timeouts()
     pipeline = _seconds(given.pipeline, f"{place}: timeouts.pipeline") if given.pipeline else DEFAULT_TIMEOUT
     tasks = _seconds(given.tasks, f"{place}: timeouts.tasks") if given.tasks else None

@@ -187,7 +187,7 @@ def _start_tasks(state: RunState, now: float, actions: list[Action]) -> RunState
     invalid = [name for name in ready if facts.missing(name)]
     for name in invalid:
         state = _update(state, name, phase=Phase.INVALID)
-    # A task that refers to a result nobody wrote keeps all others from starting (checklist R4).
+    # A task that refers to a result nobody wrote keeps all others from starting.
     for name in [] if invalid else ready:
         state = _start(state, name, facts.resolved(name), actions)
     return state

@@ -1,4 +1,4 @@
-"""Completed TaskRun and PipelineRun objects with `status`, as a cluster would show them (checklist Y1, Y2)."""
+"""Completed TaskRun and PipelineRun objects with `status`, as a cluster would show them."""
 
 from __future__ import annotations
 

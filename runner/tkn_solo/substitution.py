@@ -1,4 +1,4 @@
-"""Replacing variables in text and in model objects, in one pass (checklist S1 to S4; upstream pkg/substitution).
+"""Replacing variables in text and in model objects, in one pass (upstream pkg/substitution).
 
 A variable that has no replacement stays as it is: `$(date)` in a script is the shell's.
 """

@@ -226,7 +226,7 @@ def bound(
 
 
 def task_bindings(task_: PipelineTask, spec: TaskSpec, outer: PipelineSpec, place: str) -> None:
-    """The pipeline task passes on each workspace its Task requires, and not an optional one (checklist W3)."""
+    """The pipeline task passes on each workspace its Task requires, and not an optional one."""
     optional = {workspace.name for workspace in outer.workspaces if workspace.optional}
     passed = {item.name: item.workspace or item.name for item in task_.workspaces}
     for workspace in spec.workspaces:
@@ -244,7 +244,7 @@ def task_bindings(task_: PipelineTask, spec: TaskSpec, outer: PipelineSpec, plac
 
 
 def results(spec: PipelineSpec, specs: Mapping[str, TaskSpec], place: str) -> None:
-    """Every result that is referred to is declared (checklist R4)."""
+    """Every result that is referred to is declared."""
     for task_ in (*spec.tasks, *spec.finally_):
         _no_brackets(task_, f"{place}: task {task_.name}")
         for reference in task_references(task_):

@@ -48,7 +48,7 @@ def value_from_data(data: Any) -> Value:
     """The value a YAML or JSON document stands for.
 
     A list of strings is an array, a map of strings an object; anything else that is not a string becomes
-    its raw JSON text (checklist P1).
+    its raw JSON text.
     """
     if isinstance(data, str):
         return data

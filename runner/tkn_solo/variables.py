@@ -1,4 +1,4 @@
-"""What each variable stands for: params, context, results, workspaces, statuses (checklist S3 to S9)."""
+"""What each variable stands for: params, context, results, workspaces, statuses."""
 
 from __future__ import annotations
 

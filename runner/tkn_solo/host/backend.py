@@ -302,7 +302,7 @@ class _Run:
 def _resolve_step(
     step: Step, variables: Replacements
 ) -> tuple[tuple[str, ...], tuple[str, ...], tuple[tuple[str, str], ...]]:
-    """Command, args and environment with the results of earlier steps, never in the script (checklist S10)."""
+    """Command, args and environment with the results of earlier steps, never in the script."""
     env = tuple((name, replace_text(value, variables)) for name, value in step.env)
     return replace_list(step.command, variables), replace_list(step.args, variables), env
 

@@ -17,7 +17,7 @@ _PREAMBLE = "#!/bin/sh\nset -e\n"
 
 
 def script_text(script: str) -> str:
-    """The script with a shebang: its own, or `sh` that ends at the first failure (checklist C2)."""
+    """The script with a shebang: its own, or `sh` that ends at the first failure."""
     return script.lstrip() if script.strip().startswith("#!") else _PREAMBLE + script
 
 
@@ -161,7 +161,7 @@ class Pod:
 
 
 def directory(step: Step) -> str:
-    """The absolute working directory; a relative one is below /workspace (checklist C4)."""
+    """The absolute working directory; a relative one is below /workspace."""
     return str(PurePosixPath("/workspace") / step.working_dir) if step.working_dir else "/"
 
 

@@ -1,4 +1,4 @@
-"""Reading results from a pod's folders, with Tekton's limits and types (checklist R1 to R3)."""
+"""Reading results from a pod's folders, with Tekton's limits and types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Known answers of upstream's ApplyReplacements (checklist S1 to S4), and its laws."""
+"""Known answers of upstream's ApplyReplacements, and its laws."""
 
 import pytest
 from hypothesis import given
