@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -49,7 +50,7 @@ def validator() -> Path:
 def linter() -> Path:
     """tekton-lint, installed by its lock file if it was not yet; none of its packages' scripts is run."""
     if not LINT.exists():
-        run(["npm", "ci", "--prefix", str(TOOLS), "--ignore-scripts"], timeout=600)
+        run(["npm", "ci", "--prefix", str(TOOLS), "--ignore-scripts"], env=os.environ, timeout=600)
     return LINT
 
 

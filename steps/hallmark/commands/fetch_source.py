@@ -20,6 +20,7 @@ from pathlib import Path
 from hallmark import history as histories
 from hallmark.command import Context, Outcome
 from hallmark.contract import param, path, result
+from hallmark.documents.agreement import require_agreement
 from hallmark.documents.model import Model, load_model
 from hallmark.documents.policy import load_policy, policy_digest
 from hallmark.errors import BadInputError
@@ -86,11 +87,7 @@ def run(params: Params, context: Context) -> Outcome:
     refuse_links_out(params.source)
     model = load_model(params.source)
     _refuse_missing(params.source, model)
-    if model.metadata.name != policy.metadata.name:
-        raise BadInputError(
-            f"hallmark.yaml describes {model.metadata.name}, but the policy is for {policy.metadata.name}",
-            solution="bind the policy of this model, or correct metadata.name",
-        )
+    require_agreement(model, policy)
     minimum = model.model.minimum_accuracy
     results = Results(
         commit=commit,

@@ -35,6 +35,7 @@ from hallmark.datasets import (
     require_columns,
     write_frame,
 )
+from hallmark.documents.agreement import require_agreement
 from hallmark.documents.model import Model, load_model
 from hallmark.documents.policy import Policy, load_policy
 from hallmark.errors import BadInputError
@@ -73,6 +74,7 @@ def run(params: Params, context: Context) -> Outcome:
     policy = load_policy(params.policy, expected_digest=params.policy_digest)
     require_digest("the source", sha256_tree(params.source), params.source_digest)
     model = load_model(params.source)
+    require_agreement(model, policy)
     context.say(f"prepare-evaluation: reading {model.data.training} and {policy.data.independent.path}")
     training = read_training(params.source, model)
     independent = read_independent(params.data, policy)

@@ -55,10 +55,18 @@ def parse(text: str, document: type[M], *, name: str) -> M:
         root = yaml.compose(text, Loader=_NoAliases)
     except yaml.YAMLError as error:
         raise BadInputError(f"{name} is not YAML: {_flat(error)}", solution="mend the YAML at that line") from error
+    except RecursionError as error:
+        raise BadInputError(f"{name} is nested too deeply", solution="write it as docs/schemas describes") from error
     if root is None:
-        raise BadInputError(f"{name} is empty", solution="see docs/ for an example")
+        raise BadInputError(f"{name} is empty", solution="docs/schemas describes it, and samples/iris has an example")
     _refuse_duplicates(root, name)
-    value = _NoAliases("").construct_document(root)
+    try:
+        value = _NoAliases("").construct_document(root)
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise BadInputError(
+            f"{name} holds what is no plain value: {' '.join(str(error).split())}",
+            solution="use plain YAML without tags",
+        ) from error
     try:
         return document.model_validate_json(_json(value))
     except ValidationError as error:

@@ -45,6 +45,8 @@ class Code(Document):
 class IndependentData(Document):
     path: RepositoryPath = Field(description="Parquet or CSV, inside the validators' data folder.")
     sha256: Digest = Field(description="Of that file; another file of the same name is refused.")
+    label: str = Field(min_length=1, description="The column that is judged; it is never handed to the model.")
+    features: list[str] = Field(min_length=1, description="The columns that a model may ask for.")
     suite: RepositoryPath | None = Field(default=None, description="Expectation suite, beside this policy.")
 
 

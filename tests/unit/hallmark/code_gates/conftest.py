@@ -72,7 +72,8 @@ POLICY = f"""
 apiVersion: hallmark.dev/v1alpha1
 kind: Policy
 metadata: {{name: coin}}
-data: {{independent: {{path: independent.csv, sha256: "sha256:{"0" * 64}"}}}}
+data:
+  independent: {{path: independent.csv, sha256: "sha256:{"0" * 64}", label: side, features: [weight, age]}}
 model: {{accuracy: {{minimum: 0.9}}}}
 """
 

@@ -35,7 +35,7 @@ POLICY: dict[str, Any] = {
     "apiVersion": "hallmark.dev/v1alpha1",
     "kind": "Policy",
     "metadata": {"name": "iris"},
-    "data": {"independent": {"path": "independent.csv", "sha256": ""}},
+    "data": {"independent": {"path": "independent.csv", "sha256": "", "label": "species", "features": FEATURES}},
     "model": {"accuracy": {"minimum": 0.8}},
 }
 

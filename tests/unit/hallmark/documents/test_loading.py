@@ -63,7 +63,9 @@ def test_a_wrong_value_is_bad_input(before: str, after: str, what: str) -> None:
     assert what in mistake(POLICY.replace(before, after)).message
 
 
-@pytest.mark.parametrize("text", ["", "[]", "just text", "42"])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "just text", "42", "[" * 20_000, "a: !!python/object/apply:os.getpid []", "a: !!int x"]
+)
 def test_a_document_that_is_no_mapping_is_bad_input(text: str) -> None:
     assert mistake(text).exit_code == 2
 

@@ -19,7 +19,7 @@ apiVersion: hallmark.dev/v1alpha1
 kind: Policy
 metadata: {name: iris}
 data:
-  independent: {path: independent.csv, sha256: "sha256:%s"}
+  independent: {path: independent.csv, sha256: "sha256:%s", label: species, features: [width, length]}
 model:
   accuracy: {minimum: 0.9}
 image: {readyWithin: 5, rows: 10}

@@ -25,7 +25,7 @@ kind: Policy
 metadata: {name: iris}
 requiredGates: [check-code, test-image]
 data:
-  independent: {path: independent.csv, sha256: "sha256:%s"}
+  independent: {path: independent.csv, sha256: "sha256:%s", label: species, features: [width, length]}
   maximumOverlap: 0.1
 model:
   accuracy: {minimum: 0.9}
