@@ -1,5 +1,5 @@
 """Reads the training and the independent data: Parquet or CSV, told apart by their bytes, with the columns that the
-model's description names."""
+model's description names. A file that is called `.parquet` has to be Parquet."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ PREDICTIONS_FILE = "predictions.parquet"
 RESPONSES_FILE = "responses.parquet"
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+_PARQUET = b"PAR1"
+"""The first four bytes: https://parquet.apache.org/docs/file-format"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,20 +57,35 @@ def read_independent(data: Path, policy: Policy) -> Dataset:
     return _read("independent", data, policy.data.independent.path)
 
 
+def independent_digest(data: Path, policy: Policy) -> str:
+    """The digest of the file that is in the independent data's place, whatever is in it: nothing of it is parsed.
+
+    Raises:
+        BadInputError: there is no such file, or it cannot be read.
+    """
+    return sha256_file(_existing("independent", data, policy.data.independent.path))
+
+
 def _read(name: str, folder: Path, file: str) -> Dataset:
-    path = inside(folder, file)
-    if not path.is_file():
-        raise BadInputError(f"the {name} data {file} is missing", solution=f"provide {file}, or correct its path")
+    path = _existing(name, folder, file)
     return Dataset(
         name=name, file=file, digest=sha256_file(path), frame=read_frame(path, what=f"the {name} data {file}")
     )
+
+
+def _existing(name: str, folder: Path, file: str) -> Path:
+    path = inside(folder, file)
+    if not path.is_file():
+        raise BadInputError(f"the {name} data {file} is missing", solution=f"provide {file}, or correct its path")
+    return path
 
 
 def read_frame(path: Path, *, what: str) -> pl.DataFrame:
     """A Parquet or CSV file as a frame; a CSV column's type follows from all of its rows.
 
     Raises:
-        BadInputError: the file is too large, neither of both, damaged, or names a column twice.
+        BadInputError: the file is too large, neither of both, damaged, called `.parquet` without being that, or names
+            a column twice.
     """
     try:
         if path.stat().st_size > MAXIMUM_BYTES:
@@ -81,8 +98,14 @@ def read_frame(path: Path, *, what: str) -> pl.DataFrame:
                     f"{what} is a Git LFS pointer, not the data",
                     solution="fetch the source with Git LFS, or commit the data",
                 )
-            if start.startswith(b"PAR1"):
+            if start.startswith(_PARQUET):
                 return pl.read_parquet(file)
+            if path.suffix.lower() == ".parquet":
+                # Nearly everything is a CSV file of one column; what is wrong would be said of its columns.
+                raise BadInputError(
+                    f"{what} is not Parquet: it does not begin with {_PARQUET.decode()}",
+                    solution="write it as Parquet, or name it .csv if it is CSV",
+                )
             _require_distinct(pl.read_csv(file, has_header=False, n_rows=1, infer_schema=False).row(0), what)
             file.seek(0)
             return pl.read_csv(file, infer_schema_length=None)

@@ -24,7 +24,14 @@ import polars as pl
 
 from hallmark.command import Context, Outcome
 from hallmark.contract import param, path
-from hallmark.datasets import Dataset, missing_values, read_independent, read_training, require_columns
+from hallmark.datasets import (
+    Dataset,
+    independent_digest,
+    missing_values,
+    read_independent,
+    read_training,
+    require_columns,
+)
 from hallmark.documents.model import Model, load_model
 from hallmark.documents.policy import Policy, load_policy
 from hallmark.errors import BadInputError
@@ -69,13 +76,14 @@ def run(params: Params, context: Context) -> Outcome:
         "independent": _suite(params.policy, policy.data.independent.suite),
     }
     context.say(f"validate-data: reading {model.data.training} and {policy.data.independent.path}")
+    # Before it is parsed: a file that was changed may no longer be one that can be read.
+    found = independent_digest(params.data, policy)
+    identity = _identity_check(found, policy)
     training = read_training(params.source, model)
-    independent = read_independent(params.data, policy)
-
-    identity = _identity_check(independent, policy)
-    judged = [training, independent] if identity.passed else [training]
+    independent = read_independent(params.data, policy) if identity.passed else None
+    judged = [training, *([independent] if independent else [])]
     checks = [identity, *(check for data in judged for check in _built_in(data, model))]
-    if identity.passed:
+    if independent:
         checks.append(_classes_check(training, independent, model))
     figures: list[dict[str, Any]] = []
     for data in judged:
@@ -89,7 +97,7 @@ def run(params: Params, context: Context) -> Outcome:
     report = decide(
         "validate-data",
         checks,
-        passed=f"{len(checks)} checks of {_rows(training)} training and {_rows(independent)} independent rows passed"
+        passed=f"{len(checks)} checks of {' and '.join(f'{_rows(data)} {data.name}' for data in judged)} rows passed"
         + (f", {warned} with a warning" if warned else ""),
         refused=failures(checks),
         solution="correct the data, or let the policy's owners correct the suite",
@@ -98,7 +106,7 @@ def run(params: Params, context: Context) -> Outcome:
             "source": params.source_digest,
             "policy": params.policy_digest,
             "training-data": training.digest,
-            "independent-data": independent.digest,
+            "independent-data": found,
         },
     )
     return Outcome(report=report, results=Results())
@@ -112,14 +120,15 @@ def _rows(data: Dataset) -> int:
     return data.frame.height
 
 
-def _identity_check(independent: Dataset, policy: Policy) -> Check:
-    wanted = policy.data.independent.sha256
+def _identity_check(found: str, policy: Policy) -> Check:
+    named = policy.data.independent
+    same = found == named.sha256
     return Check(
         name="independent data: is the policy's",
-        passed=independent.digest == wanted,
-        value=independent.digest,
-        limit=wanted,
-        detail=f"{independent.file} is another file than the policy names; nothing more was looked at in it",
+        passed=same,
+        value=found if same else f"{found} differs from policy.yaml's sha256",
+        limit=named.sha256,
+        detail=f"{named.path} is another file than the policy names; nothing more was looked at in it",
     )
 
 

@@ -15,9 +15,19 @@ from .workshop import Workshop
 def test_parquet_and_csv_are_told_apart_by_their_bytes(tmp_path: Path) -> None:
     frame = pl.DataFrame({"a": [1, 2], "b": ["x", "y"]})
     write_frame(frame, tmp_path / "data.csv")
-    frame.write_csv(tmp_path / "data.parquet")
+    frame.write_csv(tmp_path / "data")
     assert read_frame(tmp_path / "data.csv", what="data").equals(frame)
-    assert read_frame(tmp_path / "data.parquet", what="data").equals(frame)
+    assert read_frame(tmp_path / "data", what="data").equals(frame)
+
+
+@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"par1\x00\x15\x04\x15"])
+@pytest.mark.parametrize("name", ["data.parquet", "DATA.PARQUET"])
+def test_a_file_called_parquet_without_parquets_first_bytes_is_bad_input(
+    content: bytes, name: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(BadInputError, match="the data is not Parquet"):
+        read_frame(tmp_path / name, what="the data")
 
 
 def test_the_type_of_a_csv_column_follows_from_all_of_its_rows(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import polars as pl
 import pytest
 
+from hallmark.datasets import write_frame
+
 from .workshop import FEATURES, Run, Workshop
 
 LENGTHS = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "sepal_length", "max_value": 9}}
@@ -244,6 +246,20 @@ def test_another_file_than_the_policy_s_is_refused_and_not_looked_into(workshop:
     run = workshop.run("validate-data")
     assert run.exit_code == 1
     assert run.refused == ["independent data: is the policy's"]
+    assert "differs from policy.yaml's sha256" in run.report["summary"]
+
+
+def test_a_file_that_was_changed_and_is_no_data_any_more_is_refused_as_another(workshop: Workshop) -> None:
+    write_frame(workshop.independent, workshop.folder("data") / "independent.parquet")
+    workshop.pin("independent.parquet")
+    assert workshop.run("validate-data").exit_code == 0
+    with (workshop.folder("data") / "independent.parquet").open("ab") as file:
+        file.write(b"x")
+    run = workshop.run("validate-data")
+    assert run.exit_code == 1
+    assert run.refused == ["independent data: is the policy's"]
+    assert "differs from policy.yaml's sha256" in run.report["summary"]
+    assert run.report["digests"]["independent-data"] != workshop.rules["data"]["independent"]["sha256"]
 
 
 @pytest.mark.parametrize("data", ["training", "independent"])
