@@ -283,12 +283,16 @@ def test_when_the_step_is_stopped_nothing_of_it_goes_on(tmp_path: Path) -> None:
 
 
 def test_it_works_without_any_right_in_a_sandbox(tmp_path: Path) -> None:
-    """As in a pod: an ordinary user, no capability, an own process namespace, a read-only root."""
+    """As in a pod: an ordinary user, no capability, an own process namespace, a read-only root, one folder to write to.
+
+    Only the test's own folder is covered: under any other, /tmp too, the clone and its environment may lie.
+    """
+    own = f"{tmp_path}/own"
     done = subprocess.run(
         [
             *("bwrap", "--unshare-all", "--uid", "1000650000", "--gid", "0", "--cap-drop", "ALL"),
-            *("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp"),  # noqa: S108
-            *("--dir", "/tmp/own", "--", sys.executable, "-c", STEP, "/tmp/own", textwrap.dedent(DAEMON)),  # noqa: S108
+            *("--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", str(tmp_path), "--dir", own),
+            *("--setenv", "TMPDIR", str(tmp_path), "--", sys.executable, "-c", STEP, own, textwrap.dedent(DAEMON)),
         ],
         capture_output=True,
         text=True,
