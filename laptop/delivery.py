@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,8 @@ import yaml
 from hallmark.documents.model import load_model
 from hallmark.documents.policy import load_policy, policy_digest
 from hallmark.errors import BadInputError, ToolFailedError
-from laptop import git_server, repositories
+from laptop import git_server, interruptible, repositories
+from laptop.console import INTERRUPTED
 from laptop.setup import ROOT, TOOLS
 from laptop.world import World
 
@@ -121,9 +121,12 @@ def set_up(world: World, sides: Sides, name: str) -> Project:
 def deliver(project: Project, run_name: str, *, revision: str = "main", quiet: bool = False) -> Delivery:
     """Run the pipeline once through tkn-solo; what it prints goes to this process's standard error.
 
+    SIGINT and SIGTERM cancel the run: its report is still written, and the exit code is 130.
+
     Raises:
         BadInputError: a run of that name exists.
         ToolFailedError: tkn-solo gave no PipelineRun back.
+        KeyboardInterrupt: it was asked to end before the run began.
     """
     folder = project.folder / "runs" / run_name
     if folder.exists():
@@ -134,16 +137,20 @@ def deliver(project: Project, run_name: str, *, revision: str = "main", quiet: b
     argv = [*tkn_solo(project, folder), "-f", str(manifest), "-o", "yaml", *(["--quiet"] if quiet else [])]
     # The candidate's container is pulled by the machine, as a kubelet would, with a credential of the machine's.
     env = {**os.environ, "REGISTRY_AUTH_FILE": str(project.world.candidates.auth_file)}
-    done = subprocess.run(argv, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, env=env, text=True, check=False)
+    done = interruptible.run(argv, env)
     try:
         objects = yaml.load(done.stdout, Loader=yaml.CSafeLoader)["items"]
     except (yaml.YAMLError, TypeError, KeyError) as error:
+        if done.interrupted:
+            raise KeyboardInterrupt from error
         raise ToolFailedError(
-            f"tkn-solo ended with exit code {done.returncode} and no PipelineRun",
+            f"tkn-solo ended with exit code {done.exit_code} and no PipelineRun",
             solution="its message above says why",
         ) from error
     (folder / "run.yaml").write_text(done.stdout)
-    return Delivery(exit_code=done.returncode, objects=objects, folder=folder)
+    return Delivery(
+        exit_code=INTERRUPTED if done.interrupted and done.exit_code else done.exit_code, objects=objects, folder=folder
+    )
 
 
 def tkn_solo(project: Project, folder: Path) -> list[str]:

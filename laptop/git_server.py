@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hallmark.errors import ToolFailedError
+from laptop.interruptible import apart
 
 START_WITHIN = 10.0
 
@@ -30,8 +31,10 @@ def serving(folder: Path, *, port: int, log: Path) -> Iterator[str]:
     log.parent.mkdir(parents=True, exist_ok=True)
     argv = ["git", "daemon", "--export-all", "--reuseaddr", "--informative-errors", "--listen=127.0.0.1"]
     with log.open("wb") as output:
+        # A process group of its own: Ctrl-C must not end it while the run's last tasks are under way.
         daemon = subprocess.Popen(
-            [*argv, f"--port={port}", f"--base-path={folder}", str(folder)],
+            apart([*argv, f"--port={port}", f"--base-path={folder}", str(folder)]),
+            process_group=0,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -58,5 +61,5 @@ def _wait_until_it_listens(daemon: subprocess.Popen[bytes], port: int, log: Path
     tail = log.read_text(errors="replace")[-500:].strip()
     raise ToolFailedError(
         f"git daemon does not listen on 127.0.0.1:{port}: {tail or 'it printed nothing'}",
-        solution="is the port taken? see .hallmark/ports.json",
+        solution=f"see {log}; `make clean` has another port chosen",
     )
