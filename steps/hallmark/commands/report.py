@@ -1,7 +1,8 @@
 """Tells a whole run in one page for people and two files for programs; the last thing to run, however the run went.
 
 Trusts: nothing that it reads. Reports are untrusted text of bounded size; what is missing or broken is said, and never
-an error. It decides nothing: a run that was refused or failed is reported, and this command ends with 0.
+an error. It decides nothing: a run that was refused or failed is reported, and this command ends with 0. So that nobody
+takes its own success for the run's, its lines in the log say what became of the run and bear no mark of a passed check.
 Writes `report.html` (self-contained, no script), `summary.json` and `summary.junit.xml` into the report folder.
 """
 
@@ -53,18 +54,33 @@ def run(params: Params, context: Context) -> Outcome:
     return Outcome(report=own_report(found), results=Results())
 
 
-def own_report(found: Run) -> GateReport:
-    """The run in a few lines for the log, without characters that could steer a terminal."""
+class OwnReport(GateReport):
+    """That the page was written; `summary` and `solution` are the run's."""
+
+    def to_text(self) -> str:
+        """The run in a few lines for the log."""
+        lines = [f"{self.command}: written; {self.summary}"]
+        lines += [f"  {check.name}: {check.value}" for check in self.checks]
+        return "\n".join([*lines, *([f"  what to do: {self.solution}"] if self.solution else [])])
+
+
+def own_report(found: Run) -> OwnReport:
+    """The run in short, without characters that could steer a terminal."""
     passed = sum(gate.result == "passed" for gate in found.gates)
-    checks = [Check(name="gates that passed", passed=True, value=f"{passed} of {len(found.gates)}")]
-    if found.solution:
-        checks.append(Check(name="what to do", passed=True, value=_printable(found.solution)))
-    return GateReport(
+    return OwnReport(
         command=COMMAND,
         status="passed",
-        summary=_printable(f"the run {found.name}: {found.outcome}: {found.headline}"),
-        checks=tuple(checks),
+        summary=_printable(f"the run {found.name} {_ending(found)}"),
+        solution=_printable(found.solution),
+        checks=(Check(name="gates that passed", passed=True, value=f"{passed} of {len(found.gates)}"),),
     )
+
+
+def _ending(found: Run) -> str:
+    if found.outcome == "refused" and found.failure is not None:
+        return f"was refused by {found.failure.command}: {found.reason}"
+    verb = {"passed": "passed", "incomplete": "was not finished"}.get(found.outcome, "failed")
+    return f"{verb}: {found.headline}"
 
 
 def _printable(text: str) -> str:

@@ -17,6 +17,9 @@ Outcome = Literal["passed", "refused", "failed", "incomplete"]
 
 WRONG: tuple[Result, ...] = ("refused", "error", "missing")
 SUCCEEDED, FAILED = "Succeeded", "Failed"
+ABOUT_THE_DATA = ("validate-data", "prepare-evaluation")
+"""Bad data makes tests, training and model fail too, and never the other way round."""
+_VERBS: dict[Result, str] = {"refused": "refused", "error": "could not decide", "missing": "failed"}
 
 _TASK = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 _REFERENCE = re.compile(r"\S+@sha256:[0-9a-f]{64}")
@@ -85,14 +88,14 @@ class Run:
 
     @property
     def failure(self) -> Gate | None:
-        """The gate that failed first: in the pipeline's order, those before those that only followed."""
+        """The gate to look at first: of those whose task failed one about the data, else the pipeline's first."""
         wrong = [gate for gate in self.gates if gate.result in WRONG]
         failed = [gate for gate in wrong if gate.task_status in (FAILED, "")]
-        return next(iter(failed or wrong), None)
+        return min(failed or wrong, key=lambda gate: gate.command not in ABOUT_THE_DATA, default=None)
 
     @property
     def other_failures(self) -> tuple[Gate, ...]:
-        """Gates beside the first that said no or broke; tasks run at the same time."""
+        """Gates beside it that said no or broke, by themselves or as a consequence; tasks run at the same time."""
         return tuple(gate for gate in self.gates if gate.result in WRONG and gate is not self.failure)
 
     @property
@@ -117,12 +120,22 @@ class Run:
         return "incomplete" if unfinished else "passed"
 
     @property
+    def reason(self) -> str:
+        """What the failure is, and which other gates did not pass either; empty where nothing failed."""
+        if self.failure is None:
+            return ""
+        others = [
+            f"{_listed(gates)} {verb}"
+            for result, verb in _VERBS.items()
+            if (gates := [gate.command for gate in self.other_failures if gate.result == result])
+        ]
+        return "; ".join([self.failure.summary, *others])
+
+    @property
     def headline(self) -> str:
         """The run in a sentence."""
-        failure = self.failure
-        if failure is not None:
-            verb = {"refused": "refused", "error": "could not decide"}.get(failure.result, "failed")
-            return f"{failure.command} {verb}: {failure.summary}"
+        if self.failure is not None:
+            return f"{self.failure.command} {_VERBS[self.failure.result]}: {self.reason}"
         if self.silently_failed:
             return f"{self.silently_failed} failed after its report was written"
         if self.outcome == "incomplete":
@@ -192,6 +205,11 @@ class Run:
         if report is None or report.status != "passed":
             return ""
         return next((found.value for found in report.checks if found.name == check), "")
+
+
+def _listed(names: Sequence[str]) -> str:
+    *before, last = names
+    return f"{', '.join(before)} and {last}" if before else last
 
 
 def parse_statuses(statuses: Iterable[str]) -> dict[str, str]:

@@ -114,7 +114,7 @@ def test_a_delivered_run_is_told_with_its_evidence(tell: Any, reports: Path) -> 
     assert "Delivered" in told.page.text
     assert f"cosign verify --key=cosign.pub --insecure-ignore-tlog=true {image}" in told.page.text
     assert [attributes["class"] for tag, attributes in told.page.tags if tag == "svg"] == ["figure", "figure"]
-    assert told.log.startswith("report: passed: the run delivery-1: passed: Every gate passed; kustomization.yaml")
+    assert told.log.startswith("report: written; the run delivery-1 passed: Every gate passed; kustomization.yaml")
 
 
 def test_a_refused_run_says_what_failed_first_why_and_what_to_do(tell: Any, reports: Path) -> None:
@@ -128,8 +128,31 @@ def test_a_refused_run_says_what_failed_first_why_and_what_to_do(tell: Any, repo
     assert told.summary["solution"] == "mend it"
     for text in ("Refused", "check-code refused: 1 finding", "mend it", "Exit code 1", "cache.py:7: B602"):
         assert text in told.page.text
-    assert "what to do: mend it" in told.log
+    assert told.log.splitlines() == [
+        "report: written; the run delivery-1 was refused by check-code: 1 finding",
+        "  gates that passed: 1 of 3",
+        "  what to do: mend it",
+    ]
     assert "cosign" not in told.page.text
+
+
+@pytest.mark.parametrize(("status", "ending"), [("Failed", "failed: train failed"), ("None", "was not finished: ")])
+def test_the_log_of_a_run_that_decided_nothing_does_not_look_passed(tell: Any, status: str, ending: str) -> None:
+    told = tell(f"train={status}")
+    assert told.log.startswith(f"report: written; the run delivery-1 {ending}")
+    assert "ok" not in told.log.split()
+
+
+@pytest.mark.parametrize("length", [10, 1000])
+def test_every_gate_that_refused_is_named_at_the_top_of_the_page(tell: Any, reports: Path, length: int) -> None:
+    write(reports, "test-code", status="refused", summary="Input X contains NaN")
+    write(reports, "validate-data", status="refused", summary="gaps " * length)
+    told = tell("test-code=Failed", "validate-data=Failed")
+    top, _, _ = told.page.text.partition("What was found")
+    assert "validate-data refused: gaps" in top
+    assert "test-code" in top
+    assert "; test-code refused" in told.summary["headline"]
+    assert told.summary["failed"]["command"] == "validate-data"
 
 
 def test_the_junit_file_has_a_suite_for_each_gate(tell: Any, reports: Path) -> None:

@@ -53,6 +53,29 @@ def test_the_first_failure_in_the_pipelines_order_counts_and_the_others_are_name
     assert [other.command for other in run.other_failures] == ["train"]
 
 
+@pytest.mark.parametrize("status", ["refused", "error"])
+def test_bad_data_is_the_cause_and_what_followed_from_it_is_named_after_it(status: str) -> None:
+    run = run_of(
+        gate("test-code", "refused", task_status="Failed"),
+        gate("validate-data", status, task_status="Failed"),
+        gate("train", "error", task_status="Failed"),
+        gate("predict-model", "", task_status="Failed"),
+        gate("notify", "", task_status="Failed"),
+    )
+    assert run.failure is not None
+    assert run.failure.command == "validate-data"
+    assert run.headline.endswith(
+        f": validate-data was {status}; test-code refused; train could not decide; predict-model and notify failed"
+    )
+
+
+def test_a_task_that_did_not_fail_is_not_the_cause_although_it_is_about_the_data() -> None:
+    run = run_of(
+        gate("test-code", "refused", task_status="Failed"), gate("validate-data", "refused", task_status="None")
+    )
+    assert run.headline == "test-code refused: test-code was refused; validate-data refused"
+
+
 def test_a_task_that_tekton_calls_failed_comes_before_one_that_only_reported() -> None:
     run = run_of(gate("check-code", "refused", task_status="None"), gate("test-code", "refused", task_status="Failed"))
     assert run.failure is not None
