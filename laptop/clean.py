@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from hallmark.process import run
-from laptop import registry
+from laptop import registry, world
 from laptop.console import exit_code_of, say
 from laptop.containers import remove
 
@@ -24,14 +24,16 @@ END_CONTAINERS = (
 
 def main() -> None:
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else ".hallmark").resolve()
-    for pid_file in sorted(folder.rglob("registry.pid")):
-        if registry.stop(pid_file.parent):
-            say(f"ended the registry of {pid_file.parent}")
-    for store in (folder / "podman", *sorted(folder.glob("*/podman"))):
-        if (store / "graph").is_dir():
-            end_containers(store)
-    unmount_below(folder)
-    remove(folder)
+    if not folder.is_dir():
+        return
+    with world.locked(folder):
+        for pid_file in sorted(folder.rglob("registry.pid")):
+            if registry.stop(pid_file.parent):
+                say(f"ended the registry of {pid_file.parent}")
+        if (folder / "podman/graph").is_dir():
+            end_containers(folder / "podman")
+        unmount_below(folder)
+        remove(folder)
 
 
 def end_containers(store: Path) -> None:
@@ -55,7 +57,7 @@ def unmount_below(folder: Path) -> None:
 def mounts_below(folder: Path, mountinfo: str) -> list[Path]:
     """The mount points below a folder among the lines of proc_pid_mountinfo(5), in the order of mounting."""
     points = [Path(_unescaped(line.split(" ")[4])) for line in mountinfo.splitlines()]
-    return [point for point in points if point.is_relative_to(folder)]
+    return [point for point in points if folder in point.parents]
 
 
 def _unescaped(field: str) -> str:
