@@ -6,7 +6,7 @@ The image is labelled with the commit and the digests of source and model, which
 
 Trusts: nothing that the Containerfile does. The credential here is good for the candidates only, and nothing is ever
 deployed from there.
-Refuses: a Containerfile that does not build.
+Refuses: a Containerfile that does not build; one with `RUN --mount`, if this Buildah has known holes there.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from hallmark.files import inside, require_digest, sha256_file, sha256_tree, wri
 from hallmark.gate_report import Check, decide
 from hallmark.image_reference import Image, image, parse_image
 from hallmark.registry_auth import docker_config
-from hallmark.tools.buildah import session
+from hallmark.tools.buildah import MOUNT_HOLES, MOUNTS_MENDED, has_mounts, session
 from hallmark.tools.git import COMMIT, check_url
 
 EXAMPLE = (
@@ -88,12 +88,15 @@ def run(params: Params, context: Context) -> Outcome:
     ):
         folder = Path(scratch) / "context"
         make_context(params.source, params.model, description, params.model_digest, folder)
+        containerfile = inside(folder, description.image.containerfile)
+        if _may_have_mounts(containerfile) and not buildah.mounts_safely():
+            return _mounts_refused(params, base)
         context.say(f"base image {base}")
         pulled = buildah.pull(base)
         context.say(f"{'pulled it' if pulled else 'it is here already'}; building {description.image.containerfile}")
         built = buildah.build(
             folder,
-            inside(folder, description.image.containerfile),
+            containerfile,
             NAME,
             build_args={"BASE_IMAGE": str(base)},
             labels=_labels(params, description),
@@ -167,6 +170,30 @@ def _passed(params: Params, base: Image, built: Image) -> Outcome:
         digests={**_digests(params, base), "image": built.digest},
     )
     return Outcome(report=report, results=Results(image_url=built.repository, image_digest=built.digest))
+
+
+def _may_have_mounts(containerfile: Path) -> bool:
+    return containerfile.is_file() and has_mounts(containerfile.read_text(encoding="utf-8", errors="replace"))
+
+
+def _mounts_refused(params: Params, base: Image) -> Outcome:
+    mended = ".".join(map(str, MOUNTS_MENDED))
+    check = Check(
+        name="mounts",
+        passed=False,
+        value="the Containerfile has --mount",
+        limit=f"none with a Buildah before {mended} ({', '.join(MOUNT_HOLES)})",
+    )
+    report = decide(
+        "build-image",
+        [check],
+        passed="",
+        refused="the Containerfile has --mount, which this Buildah does not keep inside the build "
+        f"({', '.join(MOUNT_HOLES)})",
+        solution=f"use COPY in its place, or have the step's image brought to Buildah {mended}",
+        digests=_digests(params, base),
+    )
+    return Outcome(report=report, results=Results())
 
 
 def _refused(params: Params, base: Image, output: str) -> Outcome:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -18,11 +19,19 @@ from hallmark.image_reference import Image
 STATE = Path("/var/lib/containers")
 """Where images are unpacked and where Buildah, as root, remembers which registry has which layer (`cache`)."""
 
+IMAGES = "images"
+"""Below a session's folder: what a build may write."""
+
 LAYER_HINTS = Path("cache") / "blob-info-cache-v1.boltdb"
 DROPPED = ("CAP_SYS_CHROOT", "CAP_MKNOD", "CAP_NET_RAW", "CAP_AUDIT_WRITE")
 """What `RUN` does without: with SYS_CHROOT, root leaves a chroot, and the build's isolation is no more than that."""
 
 BUILD_SECONDS = 3600.0
+
+MOUNTS_MENDED = (1, 38, 1)
+MOUNT_HOLES = ("CVE-2024-1753", "CVE-2024-9675", "CVE-2024-11218")
+"""`RUN --mount` of an older Buildah reaches out of the build's root. Distributions mend that under the old number too,
+which the tool does not tell."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +39,7 @@ class Buildah:
     """Runs buildah on images of its own; made by :func:`session`."""
 
     folder: Path
-    """Holds the images, and is the tool's TMPDIR."""
+    """Holds the images and the tool's other files."""
     base_store: Path | None
     authfile: Path
     tls_verify: bool
@@ -41,6 +50,12 @@ class Buildah:
             return False
         self._run(["pull", "--quiet", *self._registry(), str(image)])
         return True
+
+    def mounts_safely(self) -> bool:
+        """Whether this Buildah is known to keep what `RUN --mount` mounts inside the build."""
+        told = process.run(["buildah", "--version"], timeout=60).stdout
+        found = re.search(r"version (\d+)\.(\d+)\.(\d+)", told)
+        return found is not None and tuple(map(int, found.groups())) >= MOUNTS_MENDED
 
     def build(
         self,
@@ -71,7 +86,7 @@ class Buildah:
             f"--tag={name}",
             str(context),
         ]
-        return self._run(arguments, network=False, accept=None, timeout=BUILD_SECONDS)
+        return self._run(arguments, alone_with=context, accept=None, timeout=BUILD_SECONDS)
 
     def push(self, name: str, target: str, tag: str) -> str:
         """Push the image `name` and return the digest that the registry knows it by. Raises ToolFailedError."""
@@ -87,23 +102,40 @@ class Buildah:
         self,
         arguments: Sequence[str],
         *,
-        network: bool = True,
+        alone_with: Path | None = None,
         accept: Sequence[int] | None = (0,),
         timeout: float = 900,
     ) -> process.Completed:
+        """Call buildah; with `alone_with`, a build's context, in a root that holds only that, the images and the base.
+
+        What a build can write is given to no other call for its own files: there may be links in it.
+        """
+        shared = self.folder / IMAGES
+        private = shared / "build" if alone_with else self.folder / "private"
+        private.mkdir(exist_ok=True)
         storage = [
             "--storage-driver=overlay",
-            f"--root={self.folder / 'storage'}",
-            f"--runroot={self.folder / 'run'}",
+            f"--root={shared / 'storage'}",
+            f"--runroot={private / 'run'}",
             *([f"--storage-opt=overlay.imagestore={self.base_store / 'storage'}"] if self.base_store else []),
         ]
-        argv = [*launcher(network=network), "buildah", *storage, *arguments]
-        return process.run(argv, env={"TMPDIR": str(self.folder)}, accept=accept, timeout=timeout)
+        before = launcher()
+        if alone_with:
+            before = launcher(alone=True, read=[alone_with, *filter(None, [self.base_store])], write=[shared])
+        env = {"TMPDIR": str(private), "HOME": str(private)} if alone_with else {"TMPDIR": str(private)}
+        return process.run([*before, "buildah", *storage, *arguments], env=env, accept=accept, timeout=timeout)
 
 
-def launcher(*, network: bool) -> list[str]:
-    """What stands before a tool that needs namespaces of its own."""
-    return [sys.executable, "-I", "-m", "hallmark.tools.namespaces", *([] if network else ["--no-network"])]
+def launcher(*, alone: bool = False, read: Sequence[Path] = (), write: Sequence[Path] = ()) -> list[str]:
+    """What stands before a tool that needs namespaces of its own; the paths are those it sees when `alone`."""
+    argv = [sys.executable, "-I", "-m", "hallmark.tools.namespaces", *(["--alone"] if alone else [])]
+    return [*argv, *(f"--read={path}" for path in read), *(f"--write={path}" for path in write)]
+
+
+def has_mounts(containerfile: str) -> bool:
+    """Whether `--mount` stands in it, also across continued lines; rather too much is found than too little."""
+    lines = [line for line in containerfile.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    return "--mount" in re.sub(r"[\\`][ \t]*\n[ \t]*", "", "\n".join(lines)).lower()
 
 
 @contextlib.contextmanager
@@ -116,7 +148,7 @@ def session(authfile: Path, *, tls_verify: bool, base_store: Path | None) -> Ite
     Raises:
         ToolFailedError: this process may not make the namespaces that a build needs.
     """
-    tried = process.run([*launcher(network=False), "true"], accept=None, timeout=60)
+    tried = process.run([*launcher(alone=True), "true"], accept=None, timeout=60)
     if tried.exit_code != 0:
         raise ToolFailedError(
             f"images cannot be built here: {tried.last_words}",
@@ -124,9 +156,11 @@ def session(authfile: Path, *, tls_verify: bool, base_store: Path | None) -> Ite
             "ones), on nodes that allow user namespaces",
         )
     parent = STATE if os.access(STATE, os.W_OK) else None
+    base_store = base_store.absolute() if base_store else None
     if base_store is not None and parent is not None:
         _seed(base_store, parent)
     folder = Path(tempfile.mkdtemp(prefix="hallmark-build-", dir=parent))
+    (folder / IMAGES).mkdir()
     try:
         yield Buildah(folder=folder, base_store=base_store, authfile=authfile, tls_verify=tls_verify)
     finally:

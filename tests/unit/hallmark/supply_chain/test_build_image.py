@@ -39,6 +39,13 @@ CAPABILITIES = [
 Build = Callable[..., Called]
 
 
+def pod(state: Path, capabilities: list[str]) -> list[str]:
+    """What stands before a command to give it these rights and its own /var/lib/containers."""
+    sandbox = [*as_root(), "bwrap", "--dev-bind", "/", "/", "--bind", str(state), "/var/lib/containers"]
+    sandbox += ["--tmpfs", "/run", "--unshare-pid", "--unshare-ipc", "--proc", "/proc", "--die-with-parent"]
+    return [*sandbox, "--cap-drop", "ALL", *(part for name in capabilities for part in ("--cap-add", f"CAP_{name}"))]
+
+
 @pytest.fixture
 def source(tmp_path: Path) -> Path:
     folder = tmp_path / "source"
@@ -89,10 +96,7 @@ def build(registries: Registries, source: Path, base: str, tmp_path: Path) -> Bu
             **flags,
         }
         argv = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
-        held = CAPABILITIES if rights is None else rights
-        sandbox = [*as_root(), "bwrap", "--dev-bind", "/", "/", "--bind", str(state), "/var/lib/containers"]
-        sandbox += ["--tmpfs", "/run", "--unshare-pid", "--unshare-ipc", "--proc", "/proc", "--die-with-parent"]
-        sandbox += ["--cap-drop", "ALL", *(part for name in held for part in ("--cap-add", f"CAP_{name}"))]
+        sandbox = pod(state, CAPABILITIES if rights is None else rights)
         done = subprocess.run(
             [*sandbox, sys.executable, "-m", "hallmark.cli", "build-image", *argv],
             env={"PATH": f"{os.environ['PATH']}:/usr/sbin", "HOME": str(tmp_path)},
