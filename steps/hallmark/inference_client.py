@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import socket
 import threading
 import time
@@ -22,10 +23,15 @@ PROBE_SECONDS, PAUSE_SECONDS = 2.0, 0.1
 REQUEST_SECONDS = 30.0
 ANSWER_BYTES, ANSWER_BYTES_A_ROW = 4096, 12 * MAXIMUM_LENGTH
 """The longest answer that is read: a label's longest JSON has every character escaped."""
+QUOTED_CHARACTERS = 200
+"""Of the body of an error."""
 
 
 class BadAnswerError(Exception):
-    """The server did not answer as the protocol says; the message tells how, without what it sent."""
+    """The server did not answer as the protocol says; the message tells how.
+
+    Of what it sent, only the start of an error's body is quoted, without control characters and values of the rows.
+    """
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,8 +52,8 @@ class Server:
         told, last = start, "nothing was asked"
         while (now := time.monotonic()) - start < seconds:
             try:
-                status, _ = self._ask("GET", self.readiness, b"", PROBE_SECONDS, ANSWER_BYTES)
-                last = f"status {status}"
+                status, answer = self._ask("GET", self.readiness, b"", PROBE_SECONDS, ANSWER_BYTES)
+                last = _described(status, answer)
                 if status == http.client.OK:
                     return time.monotonic() - start, last
             except BadAnswerError as error:
@@ -70,7 +76,7 @@ class Server:
         status, answer = self._ask("POST", self.predict, body, REQUEST_SECONDS, limit)
         seconds = time.perf_counter() - start
         if status != http.client.OK:
-            raise BadAnswerError(f"status {status}")
+            raise BadAnswerError(_described(status, answer, rows))
         return parse_predictions(answer, len(rows)), seconds
 
     def _ask(self, method: str, path: str, body: bytes, seconds: float, limit: int) -> tuple[int, bytes]:
@@ -96,6 +102,10 @@ class Server:
             return response.status, data
         except TimeoutError as error:
             raise BadAnswerError(f"no answer within {seconds:g} s") from error
+        except ConnectionRefusedError as error:
+            raise BadAnswerError(
+                f"nothing listens on port {self.port} (image.port in hallmark.yaml); the container's own log says why"
+            ) from error
         except (OSError, http.client.HTTPException, ValueError) as error:
             if time.monotonic() >= deadline:
                 raise BadAnswerError(f"no answer within {seconds:g} s") from error
@@ -105,6 +115,17 @@ class Server:
             if cut is not None:
                 cut.cancel()
             connection.close()
+
+
+def _described(status: int, body: bytes, rows: Sequence[Sequence[object]] = ()) -> str:
+    """The status and the start of the body, in which an error may well repeat the rows that it was about."""
+    text = body[:ANSWER_BYTES].decode(errors="replace")
+    if sent := {str(value) for row in rows for value in row}:
+        longest_first = "|".join(re.escape(value) for value in sorted(sent, key=len, reverse=True))
+        text = re.sub(rf"(?<!\w)(?:{longest_first})(?!\w)", "…", text)
+    said = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    more = "…" if len(said) > QUOTED_CHARACTERS else ""
+    return f"status {status}: {said[:QUOTED_CHARACTERS]}{more}" if said else f"status {status}"
 
 
 def parse_predictions(answer: bytes, rows: int) -> list[str]:

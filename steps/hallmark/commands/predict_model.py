@@ -110,7 +110,8 @@ def run(params: Params, context: Context) -> Outcome:
         checks,
         passed=f"the model was loaded safely and predicted {rows.len()} rows",
         refused=f"{checks[-1].name}: no; {checks[-1].value}",
-        solution="mend the model or its training script; what a model's file may be is for the policy to say",
+        solution="mend the model or its training script; if a type that the file holds is harmless, "
+        "the policy's owner may add it to model.trustedTypes",
         digests=digests,
     )
     return Outcome(report=report, results=results)
@@ -166,7 +167,6 @@ def _types_check(file: Path, trusted: list[str]) -> Check:
         passed=False,
         value=f"not trusted: {', '.join(others[:_NAMED_TYPES])}{more}",
         limit=limit,
-        detail="if they are harmless, let the policy's owners add them to model.trustedTypes",
     )
 
 

@@ -5,7 +5,7 @@ independent rows: in batches, which also warm it up, and then row by row, which 
 must be the label that predict-model got from the model file; so what the judge says of the model holds for the image.
 
 Trusts: the policy and the digests that it recomputes. Not the container: answers are bounded in size and time, and
-only labels are taken from them.
+only labels are taken from them, beside a short quotation of an error.
 Refuses: a container that is not ready in time, that answers otherwise than the protocol says, or whose answers differ
 from the model's more often than the policy allows.
 

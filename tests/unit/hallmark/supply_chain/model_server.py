@@ -6,6 +6,7 @@ The honest answer to [width, length] is "wide" if the width is larger, else "lon
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,6 +17,8 @@ STARTED = time.monotonic()
 
 
 def predict(rows: list[list[float]]) -> list[Any]:
+    if BEHAVIOUR == "ends":
+        os._exit(1)
     labels: list[Any] = ["wide" if width > length else "long" for width, length in rows]
     if BEHAVIOUR == "wrong-label" and rows[0][0] == 3.0:
         labels[0] = "other"
@@ -37,7 +40,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Location", "/elsewhere")
             self.end_headers()
         else:
-            self.answer(500 if BEHAVIOUR == "never-ready" else 200, b"{}")
+            self.answer(500 if BEHAVIOUR == "never-ready" else 200, b"no \x1b[31mmodel\x00 here\n" + b"x" * 300)
 
     def do_POST(self) -> None:
         rows = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["instances"]
@@ -61,7 +64,7 @@ class Handler(BaseHTTPRequestHandler):
         elif BEHAVIOUR == "deep":
             self.answer(200, b"[" * 3000)
         elif BEHAVIOUR == "fails":
-            self.answer(500, body)
+            self.answer(500, f"cannot read {rows[0]}, the first of {len(rows)}".encode())
         elif self.path != "/v1/models/iris:predict":
             self.answer(404, b"{}")
         else:

@@ -112,10 +112,14 @@ def test_a_container_that_needs_a_while_is_waited_for(probe: Probe, serve: Calla
 
 @pytest.mark.parametrize(
     ("behaviour", "last"),
-    [("", "no answer: Connection refused"), ("never-ready", "status 500"), ("redirects", "status 302")],
+    [
+        ("", "nothing listens on port PORT (image.port in hallmark.yaml); the container's own log says why"),
+        ("never-ready", f"status 500: no [31mmodel here {'x' * 182}…"),
+        ("redirects", "status 302"),
+    ],
 )
 def test_a_container_that_is_never_ready_is_refused(
-    probe: Probe, serve: Callable[[str], None], policy: Path, tmp_path: Path, behaviour: str, last: str
+    probe: Probe, serve: Callable[[str], None], port: int, policy: Path, tmp_path: Path, behaviour: str, last: str
 ) -> None:
     file = policy / "policy.yaml"
     file.write_text(file.read_text().replace("readyWithin: 5", "readyWithin: 2"))
@@ -123,7 +127,7 @@ def test_a_container_that_is_never_ready_is_refused(
         serve(behaviour)
     called = probe()
     assert called.code == 1, called.output
-    assert f"NO  ready: the last answer was: {last}" in called.output
+    assert f"NO  ready: the last answer was: {last.replace('PORT', str(port))}  (within 2 s)" in called.output
     assert pl.read_parquet(tmp_path / "responses" / RESPONSES_FILE).height == 0
     assert called.result("responses-digest") is not None
 
@@ -135,7 +139,8 @@ def test_a_container_that_is_never_ready_is_refused(
         ("deep", "the answer is not JSON"),
         ("one-too-few", "9 predictions for 10 rows"),
         ("no-labels", "a value of type dict is no label"),
-        ("fails", "status 500"),
+        ("fails", "status 500: cannot read […, …], the first of 10"),
+        ("ends", "nothing listens on port"),
         ("hangs-up", "no answer"),
         ("floods", "an answer of more than"),
     ],
