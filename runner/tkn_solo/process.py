@@ -5,7 +5,9 @@ A program is asked to end (SIGTERM), and killed if it is still there after a gra
 
 from __future__ import annotations
 
+import ctypes
 import enum
+import errno
 import os
 import select
 import shutil
@@ -21,6 +23,8 @@ from tkn_solo.errors import InfrastructureError
 
 GRACE_SECONDS = 5.0
 _DRAIN_SECONDS = 2.0
+_SYS_KEYCTL = {"x86_64": 250, "aarch64": 219}
+_KEYCTL_JOIN_SESSION_KEYRING = 1
 
 
 class Ending(enum.Enum):
@@ -83,8 +87,12 @@ def find(tool: str, package: str) -> str:
 def start(
     argv: Sequence[str], env: Mapping[str, str], *, pass_fds: Sequence[int] = (), output: int | None = None
 ) -> subprocess.Popen[bytes]:
-    """Start a program with its standard output and error in one pipe (or in the descriptor `output`)."""
+    """Start a program with its standard output and error in one pipe (or in the descriptor `output`).
+
+    It gets an empty session keyring: no other program's and not the caller's, whose keys it could read and add to.
+    """
     try:
+        _join_new_session_keyring()
         return subprocess.Popen(
             argv,
             stdin=subprocess.DEVNULL,
@@ -98,6 +106,22 @@ def start(
         )
     except OSError as error:
         raise InfrastructureError(f"cannot start {argv[0]}: {error.strerror}") from error
+
+
+def _join_new_session_keyring() -> None:
+    """Give this thread, and so what it starts next, an anonymous keyring (keyctl_join_session_keyring(3)).
+
+    A keyring belongs to a thread's credentials, so that no code between fork and exec is needed, and threads that start
+    programs at the same time do not meet. Where a kernel or a filter around this process has no keyrings, programs have
+    none to share either.
+    """
+    number = _SYS_KEYCTL.get(os.uname().machine)
+    if number is None:
+        raise OSError(errno.ENOSYS, f"the number of keyctl on {os.uname().machine} is not known here")
+    if ctypes.CDLL(None, use_errno=True).syscall(number, _KEYCTL_JOIN_SESSION_KEYRING, None) < 0:
+        failed = ctypes.get_errno()
+        if failed not in (errno.ENOSYS, errno.EPERM):
+            raise OSError(failed, f"no session keyring of its own: {os.strerror(failed)}")
 
 
 def supervise(

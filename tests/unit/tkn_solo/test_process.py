@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -86,3 +88,12 @@ def test_a_missing_tool_says_what_to_install() -> None:
 def test_a_tools_output_is_captured(stop: StopSignal) -> None:
     captured = process.capture([sys.executable, "-c", "print('hi')"], {}, stop=stop, seconds=20)
     assert (captured.code, captured.output) == (0, "hi")
+
+
+def test_no_program_shares_a_keyring_with_another_or_with_the_caller(stop: StopSignal) -> None:
+    number = {"x86_64": 250, "aarch64": 219}[os.uname().machine]
+    serial = f"perl -e 'print syscall({number}, 0, -3, 0)'"
+    outside = subprocess.run(["/bin/sh", "-c", serial], capture_output=True, check=True).stdout
+    found = [outside, run(serial, stop)[1], run(serial, stop)[1]]
+    assert all(int(keyring) > 0 for keyring in found)
+    assert len(set(found)) == 3
