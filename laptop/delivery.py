@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,14 @@ import yaml
 from hallmark.documents.model import load_model
 from hallmark.documents.policy import load_policy, policy_digest
 from hallmark.errors import BadInputError, ToolFailedError
-from laptop import git_server, interruptible, repositories
-from laptop.console import INTERRUPTED
+from hallmark.files import write_text
+from laptop import git_server, interruptible, kustomization, repositories
+from laptop.console import INTERRUPTED, Say, say
 from laptop.setup import ROOT, TOOLS
 from laptop.world import World
 
-KUSTOMIZATION = "production/kustomization.yaml"
+PUBLISHED_CONFIG = "config.published"
+"""A digest of the folder that the operators' repository was made from."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,13 +97,16 @@ class Delivery:
         return self.volume / "report" / "report.html"
 
 
-def set_up(world: World, sides: Sides, name: str) -> Project:
+def set_up(world: World, sides: Sides, name: str, say: Say = say) -> Project:
     """Publish the maker's and the operators' folders as git repositories and lay out the validators' side.
 
     Called again it publishes what has changed since; the operators' repository is theirs after the first time.
+    All three sides are checked before anything is published. A maker's folder that is a git repository of its own is
+    delivered at its HEAD; of any other folder a commit is made.
 
     Raises:
-        BadInputError: a side is missing, or its description or policy has a mistake.
+        BadInputError: a side is missing, its description or policy has a mistake, or the maker's work tree holds
+            something that is not committed.
     """
     model = load_model(sides.repository)
     project = Project(
@@ -110,10 +116,22 @@ def set_up(world: World, sides: Sides, name: str) -> Project:
         source=world.repositories / f"{name}.git",
         config=world.repositories / f"{name}-config.git",
     )
-    load_policy(sides.validators / "policy")
-    repositories.publish(sides.repository, project.source, f"{model.metadata.name} {model.metadata.version}")
-    if not project.config.exists():
-        _publish_config(sides.config, project, model.metadata.name)
+    _check_validators(sides.validators)
+    first = not project.config.exists()
+    address = kustomization.image_address(sides.config, model.metadata.name) if first else ""
+    in_git = repositories.is_work_tree(sides.repository)
+    if in_git:
+        repositories.require_committed(sides.repository)
+
+    if in_git:
+        repositories.push_head(sides.repository, project.source)
+    else:
+        say(f"{sides.repository} is no git repository of its own: a commit is made from the folder as it is")
+        repositories.publish(sides.repository, project.source, f"{model.metadata.name} {model.metadata.version}")
+    if first:
+        _publish_config(sides.config, project, address)
+    else:
+        _tell_if_unused(sides.config, project, say)
     _lay_out_validators(sides.validators, project)
     return project
 
@@ -198,7 +216,7 @@ def pipeline_run(project: Project, run_name: str, revision: str) -> dict[str, An
         "release-image": project.release_image,
         "base-image": world.base.reference,
         "config-repository-url": f"{world.git_url}/{project.config.name}",
-        "kustomization": KUSTOMIZATION,
+        "kustomization": kustomization.PATH,
         "tls-verify": "false",
     }
     claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
@@ -224,20 +242,39 @@ def pipeline_run(project: Project, run_name: str, revision: str) -> dict[str, An
     }
 
 
-def _publish_config(folder: Path, project: Project, image: str) -> None:
-    """The operators' repository, with the address that this machine's registry really has."""
-    copy = project.folder / "config"
-    shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(folder, copy)
-    kustomization = copy / KUSTOMIZATION
-    text = kustomization.read_text()
-    names = [entry.get("newName") for entry in yaml.safe_load(text).get("images", []) if entry["name"] == image]
-    if not names:
-        raise BadInputError(f"{kustomization} lists no image {image}", solution=f"add it to images: {image}")
-    kustomization.write_text(text.replace(str(names[0]), project.release_image))
-    repositories.publish(copy, project.config, "Describe the deployment")
-    git_server.accept_pushes(project.config)
-    shutil.rmtree(copy)
+def _check_validators(validators: Path) -> None:
+    load_policy(validators / "policy")
+    if not (validators / "data").is_dir():
+        raise BadInputError(
+            f"{validators / 'data'} is not a folder",
+            solution="the validators' folder (VALIDATORS, --validators) has to hold policy/ and data/",
+        )
+
+
+def _publish_config(folder: Path, project: Project, address: str) -> None:
+    """The operators' repository, with the address that this machine's registry really has instead of `address`."""
+    project.folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".config-", dir=project.folder) as scratch:
+        copy, bare = Path(scratch) / "config", Path(scratch) / "config.git"
+        shutil.copytree(folder, copy, ignore_dangling_symlinks=True)
+        file = copy / kustomization.PATH
+        file.write_text(file.read_text().replace(address, project.release_image))
+        repositories.publish(copy, bare, "Describe the deployment")
+        git_server.accept_pushes(bare)
+        write_text(project.folder / PUBLISHED_CONFIG, repositories.contents(folder))
+        project.config.parent.mkdir(parents=True, exist_ok=True)
+        bare.rename(project.config)
+
+
+def _tell_if_unused(folder: Path, project: Project, say: Say) -> None:
+    """The folder counts once; who changes it later, or gives another, has to know that."""
+    record = project.folder / PUBLISHED_CONFIG
+    if not record.exists() or (folder.is_dir() and record.read_text() == repositories.contents(folder)):
+        return
+    say(
+        f"{folder} is not used: the configuration repository {project.config} is the operators' since its first "
+        "publication, which was of other contents. Commit there, or start again: remove it, or all by `make clean`"
+    )
 
 
 def _lay_out_validators(validators: Path, project: Project) -> None:

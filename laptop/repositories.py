@@ -1,11 +1,12 @@
-"""Bare git repositories made from folders: what a git server would hold.
+"""Bare git repositories made from folders or filled from work trees: what a git server would hold.
 
-The same contents give the same commits on every machine: author and dates are pinned, and git's own configuration
-(the user's and the machine's) is left out.
+Of a folder the same contents give the same commits on every machine: author and dates are pinned, and git's own
+configuration (the user's and the machine's) is left out.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from pathlib import Path
@@ -38,9 +39,7 @@ def publish(folder: Path, repository: Path, message: str) -> str:
     """
     if not folder.is_dir():
         raise BadInputError(f"{folder} is not a folder", solution="give the folder that the repository is made from")
-    if not (repository / "HEAD").exists():
-        repository.parent.mkdir(parents=True, exist_ok=True)
-        _git(None, "init", "--quiet", "--bare", f"--initial-branch={BRANCH}", str(repository))
+    _create(repository)
     (repository / "info").mkdir(exist_ok=True)
     (repository / "info" / "exclude").write_text(EXCLUDED)
     parent = head(repository)
@@ -56,6 +55,52 @@ def publish(folder: Path, repository: Path, message: str) -> str:
     return commit
 
 
+def is_work_tree(folder: Path) -> bool:
+    """Whether `folder` is the top of a git work tree; a folder further down in one is not."""
+    return (folder / ".git").exists()
+
+
+def require_committed(folder: Path) -> None:
+    """Raises BadInputError if the work tree at `folder` holds anything that its HEAD does not, or has no commit."""
+    status = _theirs(folder, "status", "--porcelain=v1", "-z", "--no-renames", "--untracked-files=all")
+    changed = [entry[3:] for entry in status.split("\0") if entry]
+    if changed:
+        names = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
+        raise BadInputError(
+            f"{folder} holds what is not committed: {names}",
+            solution="commit first (a delivery is of a commit), or list in .gitignore what does not belong to it",
+        )
+    argv = ["git", "-C", str(folder), "rev-parse", "--quiet", "--verify", "HEAD"]
+    if run(argv, accept=(0, 1)).exit_code:
+        raise BadInputError(f"{folder} has no commit yet", solution="commit first")
+
+
+def push_head(folder: Path, repository: Path) -> str:
+    """Make the main branch of the bare `repository`, which only this does, the HEAD commit of a work tree.
+
+    Raises:
+        ToolFailedError: git failed.
+    """
+    _create(repository)
+    # Forced: the maker's history is the maker's, also where it was rewritten or took a folder's place.
+    target = f"HEAD:refs/heads/{BRANCH}"
+    _theirs(folder, "push", "--quiet", "--force", "--no-verify", str(repository.resolve()), target)
+    return _theirs(folder, "rev-parse", "HEAD").strip()
+
+
+def contents(folder: Path) -> str:
+    """A digest of the files below `folder`, as :func:`publish` would take them."""
+    found = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder)
+        if ".git" in name.parts or any(name.match(line.rstrip("/")) for line in EXCLUDED.split()):
+            continue
+        if path.is_file():
+            found.update(f"{name}\0{path.stat().st_size}\0".encode())
+            found.update(path.read_bytes())
+    return found.hexdigest()
+
+
 def head(repository: Path) -> str | None:
     """The commit of a repository's main branch; None if it has none yet."""
     found = run(
@@ -64,6 +109,12 @@ def head(repository: Path) -> str | None:
         accept=(0, 1),
     )
     return found.stdout.strip() or None
+
+
+def _create(repository: Path) -> None:
+    if not (repository / "HEAD").exists():
+        repository.parent.mkdir(parents=True, exist_ok=True)
+        _git(None, "init", "--quiet", "--bare", f"--initial-branch={BRANCH}", str(repository))
 
 
 def _commit(repository: Path, tree: str, parent: str | None, message: str) -> str:
@@ -88,3 +139,8 @@ def _git(repository: Path | None, *arguments: str, cwd: Path | None = None, env:
     where = [] if repository is None else ["--git-dir", str(repository.resolve())]
     done = run(["git", *where, *arguments], cwd=cwd, env={**_environment(), **(env or {})}, timeout=120)
     return done.stdout.strip()
+
+
+def _theirs(folder: Path, *arguments: str) -> str:
+    """What a git command prints in the maker's own repository, where the maker's settings count."""
+    return run(["git", "-C", str(folder), *arguments], env={"GIT_TERMINAL_PROMPT": "0"}, timeout=120).stdout
