@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import shlex
 import sys
 from pathlib import Path
 
 from hallmark.documents.model import load_model
 from laptop import world
 from laptop.console import exit_code_of, say
-from laptop.delivery import Delivery, Project, Sides, deliver, set_up
+from laptop.delivery import Project, Sides, deliver, set_up
 from laptop.repositories import head
 from laptop.setup import ROOT
+from laptop.summary import summary
 
 SAMPLE = ROOT / "samples/iris"
 EXAMPLE = "python -m laptop.deliver --repository=../my-model --validators=../validators --config=../manifests"
@@ -46,37 +46,6 @@ def main() -> int:
     return exit_code_of(action) or code
 
 
-def summary(project: Project, delivery: Delivery) -> str:
-    """What the run came to, and how anybody can verify it with cosign alone."""
-    report = f"  report            {_near(delivery.report)}"
-    if delivery.exit_code:
-        failed = delivery.run["status"]["conditions"][0]["message"]
-        return f"\nNot delivered: {failed}\n{report}"
-    results = delivery.results
-    changed = "" if results["manifest-changed"] == "true" else " (stood there already)"
-    verify = [
-        f"DOCKER_CONFIG={shlex.quote(_near(project.world.releases.credential))}",
-        shlex.quote(_near(project.world.cosign)),
-        "verify --insecure-ignore-tlog=true",
-        f"--key {shlex.quote(_near(project.policy / 'cosign.pub'))}",
-        results["image"],
-    ]
-    return "\n".join(
-        [
-            "",
-            f"Delivered {project.name}, commit {results['commit']}",
-            f"  image             {results['image']}",
-            f"  accuracy          {results['accuracy']} on independent data",
-            f"  manifest commit   {results['manifest-commit']}{changed}",
-            report,
-            "verify it with nothing but cosign:",
-            f"  {' '.join(verify)}",
-            "look at the manifest:",
-            f"  git -C {shlex.quote(_near(project.config))} show",
-        ]
-    )
-
-
 def _next_name(project: Project) -> str:
     """A name for the run: the model, the commit, and a number where that commit ran before."""
     stem = f"{project.name}-{(head(project.source) or '')[:8]}"
@@ -86,12 +55,6 @@ def _next_name(project: Project) -> str:
         for name in itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
         if not (runs / name).exists()
     )
-
-
-def _near(path: Path) -> str:
-    """A path as a person here would type it."""
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
 if __name__ == "__main__":
