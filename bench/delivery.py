@@ -11,6 +11,7 @@ import argparse
 import os
 import shlex
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -194,8 +195,6 @@ def _seed_blob_cache(project: Project, store: Path) -> None:
 
 
 def _free_port() -> int:
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import json
 import re
 import sys
 from collections.abc import Iterable
@@ -168,8 +169,6 @@ def _table(title: str, header: list[str], rows: Iterable[tuple[str, ...]]) -> li
 
 
 def _schema(document: type[Document]) -> str:
-    import json
-
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **document.model_json_schema(by_alias=True)}
     return json.dumps(schema, indent=2) + "\n"
 

@@ -11,7 +11,6 @@ import dataclasses
 import types
 import typing
 from dataclasses import MISSING, dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 from hallmark.errors import BadInputError
@@ -116,6 +115,3 @@ def _unwrap(hint: Any) -> tuple[Any, bool]:
         inner = [part for part in hint.__args__ if part is not type(None)]
         return inner[0], True
     return hint, False
-
-
-__all__ = ["Flag", "Path", "flags_of", "param", "parse_value", "path", "result"]

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from xml.etree import ElementTree  # nosec B405: it only writes here
 
+from hallmark.errors import REFUSED
+
 Status = Literal["passed", "refused", "error"]
 
 
@@ -111,5 +113,5 @@ def decide(
         checks=tuple(checks),
         figures=figures or {},
         digests=digests or {},
-        exit_code=0 if good else 1,
+        exit_code=0 if good else REFUSED,
     )

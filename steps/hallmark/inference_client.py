@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from hallmark.labels import MAXIMUM_LENGTH, canonical
+from hallmark.redaction import printable
 
 HOST = "127.0.0.1"
 """The container runs beside the step, in the same pod."""
@@ -123,7 +124,7 @@ def _described(status: int, body: bytes, rows: Sequence[Sequence[object]] = ()) 
     if sent := {str(value) for row in rows for value in row}:
         longest_first = "|".join(re.escape(value) for value in sorted(sent, key=len, reverse=True))
         text = re.sub(rf"(?<!\w)(?:{longest_first})(?!\w)", "…", text)
-    said = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    said = " ".join(printable(text).split())
     more = "…" if len(said) > QUOTED_CHARACTERS else ""
     return f"status {status}: {said[:QUOTED_CHARACTERS]}{more}" if said else f"status {status}"
 

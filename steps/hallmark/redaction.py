@@ -14,4 +14,9 @@ def redacted(text: str, *, limit: int = 500) -> str:
     "could not convert string to float: '…'"
     """
     hidden = _QUOTED.sub("'…'", text)
-    return "".join(character if character.isprintable() else " " for character in hidden)[:limit]
+    return printable(hidden)[:limit]
+
+
+def printable(text: str) -> str:
+    """`text` on one line: a space for each control character, so that it cannot move a terminal's cursor."""
+    return "".join(character if character.isprintable() else " " for character in text)

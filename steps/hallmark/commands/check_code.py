@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from hallmark import python_sources
 from hallmark.command import Context, Outcome
-from hallmark.contract import Path, param, path
+from hallmark.contract import param, path
 from hallmark.documents.model import load_model
 from hallmark.documents.policy import Code, load_policy
 from hallmark.files import require_digest, sha256_bytes, sha256_tree, write_text

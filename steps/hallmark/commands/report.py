@@ -9,11 +9,13 @@ Writes `report.html` (self-contained, no script), `summary.json` and `summary.ju
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from hallmark.command import Context, Outcome
-from hallmark.contract import Path, param, path
+from hallmark.contract import param, path
 from hallmark.files import write_text
 from hallmark.gate_report import Check, GateReport
+from hallmark.redaction import printable
 from hallmark.reporting import page, summary
 from hallmark.reporting.collect import collect
 from hallmark.reporting.run import Run, parse_statuses
@@ -70,8 +72,8 @@ def own_report(found: Run) -> OwnReport:
     return OwnReport(
         command=COMMAND,
         status="passed",
-        summary=_printable(f"the run {found.name} {_ending(found)}"),
-        solution=_printable(found.solution),
+        summary=printable(f"the run {found.name} {_ending(found)}"),
+        solution=printable(found.solution),
         checks=(Check(name="gates that passed", passed=True, value=f"{passed} of {len(found.gates)}"),),
     )
 
@@ -81,7 +83,3 @@ def _ending(found: Run) -> str:
         return f"was refused by {found.failure.command}: {found.reason}"
     verb = {"passed": "passed", "incomplete": "was not finished"}.get(found.outcome, "failed")
     return f"{verb}: {found.headline}"
-
-
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() else " " for character in text)

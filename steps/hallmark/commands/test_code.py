@@ -12,10 +12,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from hallmark import guard, left_behind
 from hallmark.command import Context, Outcome
-from hallmark.contract import Path, param, path
+from hallmark.contract import param, path
 from hallmark.documents.model import Model, load_model
 from hallmark.documents.policy import Policy, load_policy
 from hallmark.errors import BadInputError

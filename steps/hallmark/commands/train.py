@@ -17,10 +17,11 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 
 from hallmark import guard, left_behind
 from hallmark.command import Context, Outcome
-from hallmark.contract import Path, param, path, result
+from hallmark.contract import param, path, result
 from hallmark.documents.model import Model, Scalar, load_model
 from hallmark.errors import BadInputError
 from hallmark.files import atomic_path, inside, require_digest, sha256_bytes, sha256_file, sha256_tree, write_text
