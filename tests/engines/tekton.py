@@ -1,0 +1,198 @@
+"""The second engine: a real Tekton. Each scenario runs in a namespace of its own, which is removed afterwards."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cluster import kubectl, registry
+from cluster.places import PROGRAMS
+from cluster.waiting import until
+from engines.scenario import Finished, Given, Scenario
+from hallmark.process import run as run_tool
+
+SECONDS = 180
+"""How long a scenario may take: a pod starts in a few seconds, and several scenarios run at once."""
+
+USER = 1000650000
+"""The user of tkn-solo's steps, as OpenShift would choose one for a namespace."""
+
+PLACEHOLDERS = {"registry.example/any": "check-code", "registry.example/buildah": "build-image"}
+"""Image in a scenario to the installed Task whose first step's image stands for it."""
+
+Object = dict[str, Any]
+
+
+def run(scenario: Scenario, places: Mapping[str, object]) -> Finished:
+    """Run a scenario to its end.
+
+    Raises:
+        ToolFailedError: the cluster does not take one of its objects, or it did not end within `SECONDS`.
+    """
+    given = scenario.given(places)
+    with namespace(scenario.name) as where:
+        _give(given, where)
+        documents = _with_images(scenario.documents)
+        runs = [document for document in documents if document["kind"] in ("PipelineRun", "TaskRun")]
+        _create(where, *(document for document in documents if document not in runs))
+        what = runs[0] if runs else _started(scenario.start or "", given, where)
+        _create(where, _with_user(what))
+        objects = finished(what["kind"], what["metadata"]["name"], where, seconds=SECONDS)
+        return Finished(objects=objects, logs={place: log(place, objects, where) for place in scenario.logs})
+
+
+def finished(kind: str, name: str, where: str, *, seconds: float) -> list[Object]:
+    """The run and its TaskRuns, in the order of its status, once all of them have ended."""
+    found: list[Object] = []
+
+    def ended() -> bool:
+        found[:] = _objects(kind, name, where)
+        return all("completionTime" in item.get("status", {}) for item in found)
+
+    until(ended, f"{kind} {where}/{name} to end", seconds=seconds, pause=1)
+    return found
+
+
+def log(place: str, objects: list[Object], where: str) -> list[str]:
+    """The lines that a step printed. `place` is `task/step`; a later attempt's is `task-retry-N/step`."""
+    task, _, step = place.partition("/")
+    task, _, attempt = task.partition("-retry-")
+    status = _status(task, objects)
+    attempts = [*status.get("retriesStatus", []), status]
+    pod, container = attempts[int(attempt or 0)]["podName"], f"step-{step}"
+    done = kubectl.kubectl("logs", f"--namespace={where}", pod, f"--container={container}")
+    return done.stdout.splitlines()
+
+
+@contextmanager
+def namespace(name: str) -> Iterator[str]:
+    """A new namespace, in which pods may pull from the cluster's registries."""
+    where = f"{name}-{secrets.token_hex(3)}"
+    labels = {"app.kubernetes.io/part-of": "hallmark-scenarios"}
+    _create("", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": where, "labels": labels}})
+    try:
+        credentials = [json.loads(registry.credential(name).read_text())["auths"] for name in registry.PORTS]
+        auths = json.dumps({"auths": {key: value for auths in credentials for key, value in auths.items()}})
+        _create(where, secret("pull", {".dockerconfigjson": auths.encode()}, "kubernetes.io/dockerconfigjson"))
+        # Kubernetes makes the service account itself, a moment after the namespace.
+        until(lambda: bool(kubectl.get("serviceaccount", "default", namespace=where)), "a service account", seconds=30)
+        patch = json.dumps({"imagePullSecrets": [{"name": "pull"}], "automountServiceAccountToken": False})
+        kubectl.kubectl("patch", "serviceaccount", "default", f"--namespace={where}", f"--patch={patch}")
+        yield where
+    finally:
+        kubectl.kubectl("delete", "namespace", where, "--wait=false")
+
+
+def secret(name: str, files: Mapping[str, bytes], kind: str = "Opaque") -> Object:
+    """A Secret, or with `files_of` of a folder the Secret that tkn-solo would take that folder for."""
+    data = {key: base64.b64encode(content).decode() for key, content in files.items()}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": kind, "data": data}
+
+
+def config_map(name: str, files: Mapping[str, bytes]) -> Object:
+    data = {key: content.decode() for key, content in files.items()}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """Each file of a folder by its name."""
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+def step_image(task: str) -> str:
+    """The image of the first step of an installed Task."""
+    found = kubectl.get("task.tekton.dev", task, namespace="hallmark")
+    assert found, f"the Task {task} is not installed: run `make cluster-up` first"
+    return str(found["spec"]["steps"][0]["image"])
+
+
+def _give(given: Given, where: str) -> None:
+    _create(where, *(secret(name, files_of(folder)) for name, folder in given.secrets.items()))
+    _create(where, *(config_map(name, files_of(folder)) for name, folder in given.config_maps.items()))
+    for name, folder in given.claims.items():
+        _fill_claim(name, folder, where)
+
+
+def _fill_claim(name: str, folder: Path, where: str) -> None:
+    """A claim that holds what a folder holds: a pod that does nothing is given the files."""
+    claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+    pod = {
+        "securityContext": {"runAsUser": 0},
+        "containers": [
+            {
+                "name": "fill",
+                "image": step_image(PLACEHOLDERS["registry.example/any"]),
+                "command": ["sleep", str(SECONDS)],
+                "volumeMounts": [{"name": "claim", "mountPath": "/claim"}],
+            }
+        ],
+        "volumes": [{"name": "claim", "persistentVolumeClaim": {"claimName": name}}],
+        "terminationGracePeriodSeconds": 0,
+    }
+    _create(
+        where,
+        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": claim},
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": f"fill-{name}"}, "spec": pod},
+    )
+    here = f"--namespace={where}"
+    kubectl.kubectl("wait", here, f"pod/fill-{name}", "--for=condition=Ready", f"--timeout={SECONDS}s", timeout=SECONDS)
+    kubectl.kubectl("cp", here, f"{folder}/.", f"fill-{name}:/claim")
+    kubectl.kubectl("delete", here, f"pod/fill-{name}")
+
+
+def _started(pipeline: str, given: Given, where: str) -> Object:
+    """The PipelineRun that `tkn pipeline start` makes."""
+    flags = [f"--param={name}={value}" for name, value in given.params.items()]
+    flags += [f"--workspace={flag}" for flag in given.workspaces]
+    argv = [str(PROGRAMS / "tkn"), "pipeline", "start", pipeline, f"--namespace={where}", *flags]
+    made = run_tool([*argv, "--dry-run", "--output=yaml"], env=kubectl.environment(), timeout=60).stdout
+    found: Object = yaml.safe_load(made)
+    found["metadata"] = {"name": f"{pipeline}-run"}
+    return found
+
+
+def _with_images(documents: list[Object]) -> list[Object]:
+    text = yaml.safe_dump_all(documents)
+    for placeholder in set(re.findall(r"registry\.example/\w+", text)):
+        text = text.replace(placeholder, step_image(PLACEHOLDERS[placeholder]))
+    return list(yaml.safe_load_all(text))
+
+
+def _with_user(document: Object) -> Object:
+    """The run with the user that its pods have where the platform chooses one."""
+    pod = {"securityContext": {"runAsUser": USER, "fsGroup": USER}}
+    place = {"podTemplate": pod} if document["kind"] == "TaskRun" else {"taskRunTemplate": {"podTemplate": pod}}
+    return {**document, "spec": {**document["spec"], **place}}
+
+
+def _create(where: str, *objects: Object) -> None:
+    if objects:
+        here = [f"--namespace={where}"] if where else []
+        kubectl.kubectl("create", *here, "-f", "-", stdin=yaml.safe_dump_all(objects, sort_keys=False))
+
+
+def _objects(kind: str, name: str, where: str) -> list[Object]:
+    run = kubectl.get(kind.lower(), name, namespace=where)
+    assert run, f"{kind} {where}/{name} is gone"
+    if kind == "TaskRun":
+        return [run]
+    children = kubectl.items("taskrun", namespace=where, selector=f"tekton.dev/pipelineRun={name}")
+    by_name = {child["metadata"]["name"]: child for child in children}
+    return [run, *(by_name[child["name"]] for child in run.get("status", {}).get("childReferences", []))]
+
+
+def _status(task: str, objects: list[Object]) -> Object:
+    run, children = objects[0], objects[1:]
+    if not children:
+        found: Object = run["status"]
+        return found
+    name = next(item["name"] for item in run["status"]["childReferences"] if item["pipelineTaskName"] == task)
+    return next(child["status"] for child in children if child["metadata"]["name"] == name)
