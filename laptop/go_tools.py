@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from hallmark.errors import BadInputError
@@ -12,6 +13,7 @@ from hallmark.files import sha256_bytes, write_text
 from hallmark.process import run
 
 BUILD_SECONDS = 3600.0
+NONE: Mapping[str, str] = {}
 
 
 def is_built(module: Path, target: Path) -> bool:
@@ -20,12 +22,17 @@ def is_built(module: Path, target: Path) -> bool:
     return target.exists() and stamp.exists() and stamp.read_text() == _inputs(module)
 
 
-def build(module: Path, package: str, target: Path) -> None:
-    """Compile the command `package` of a Go module to `target`: static, without paths of this machine.
+def build(
+    module: Path, package: str, target: Path, *, tags: str = "", cgo: bool = False, values: Mapping[str, str] = NONE
+) -> None:
+    """Compile the command `package` of a Go module to `target`: static (unless `cgo`), without paths of this machine.
 
     Args:
         module: the folder with go.mod and go.sum, which pin everything that is compiled.
         package: an import path, or `./cmd/<name>`.
+        tags: build tags, separated by spaces.
+        cgo: whether C is compiled too, which needs a C compiler.
+        values: string variables that the linker sets, `import/path.name` to value; a version, usually.
 
     Raises:
         BadInputError: there is no Go.
@@ -38,13 +45,14 @@ def build(module: Path, package: str, target: Path) -> None:
         )
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.{os.getpid()}").resolve()
-    flags = ["-trimpath", "-ldflags", "-s -w", "-o", str(partial)]
+    link = " ".join(["-s", "-w", *(f"-X={name}={value}" for name, value in values.items())])
+    flags = ["-trimpath", "-ldflags", link, "-tags", tags, "-o", str(partial)]
     inputs = _inputs(module)
     try:
         run(
             ["go", "build", *flags, package],
             cwd=module,
-            env={**os.environ, "CGO_ENABLED": "0"},
+            env={**os.environ, "CGO_ENABLED": str(int(cgo))},
             timeout=BUILD_SECONDS,
         )
         partial.replace(target)

@@ -31,6 +31,8 @@ COMMANDS: Mapping[str, str] = {
 }
 """Each command that is run, and the package that brings it."""
 
+NO_FILES: Mapping[str, str] = {}
+
 SERVICES: Mapping[str, Sequence[str]] = {
     "docker-registry": ["docker-registry.service"],
     "podman": [
@@ -40,6 +42,8 @@ SERVICES: Mapping[str, Sequence[str]] = {
         "podman-auto-update.service",
         "podman-auto-update.timer",
     ],
+    "etcd-server": ["etcd.service"],
+    "containerd": ["containerd.service"],
 }
 """What a package would start by itself, now and at the next boot. Nobody asked for it: the laptop starts its own."""
 
@@ -49,25 +53,30 @@ POLICY = Path("/usr/sbin/policy-rc.d")
 MINUTES = 60.0
 
 
-def missing(path: str | None = None) -> list[str]:
-    """The packages whose command is not found, sorted.
+def missing(
+    path: str | None = None, commands: Mapping[str, str] = COMMANDS, files: Mapping[str, str] = NO_FILES
+) -> list[str]:
+    """The packages whose command or file is not found, sorted.
 
     Args:
         path: folders to search, as in PATH (default: this process's). The folders of the administrator's commands
             are always searched, because an ordinary user's PATH leaves them out.
+        commands: each command that is needed, and its package.
+        files: the same for files with an absolute path.
     """
     searched = os.pathsep.join([os.environ.get("PATH", "") if path is None else path, "/usr/sbin", "/sbin"])
-    return sorted({package for command, package in COMMANDS.items() if not shutil.which(command, path=searched)})
+    absent = {package for command, package in commands.items() if not shutil.which(command, path=searched)}
+    return sorted(absent | {package for file, package in files.items() if not Path(file).exists()})
 
 
-def ensure(say: Say) -> None:
-    """Install what is missing; nothing is run when nothing is.
+def ensure(say: Say, commands: Mapping[str, str] = COMMANDS, files: Mapping[str, str] = NO_FILES) -> None:
+    """Install what is missing; nothing is run when nothing is. Arguments as in :func:`missing`.
 
     Raises:
         BadInputError: something is missing and this user cannot install it, or this is no Debian.
         ToolFailedError: apt-get failed.
     """
-    packages = missing()
+    packages = missing(None, commands, files)
     if not packages:
         return
     say(f"installing {', '.join(packages)} (a minute)")

@@ -1,0 +1,100 @@
+"""`python -m cluster.down`: end the cluster of this machine and remove everything that it left."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import time
+from pathlib import Path
+
+from cluster import control_groups, daemons, network
+from cluster.errors import ClusterError
+from cluster.places import STATE, USER_KUBECONFIG
+from hallmark.process import run
+from laptop.console import exit_code_of, say
+
+
+def main() -> None:
+    # The kubelet first, or it would start again what is ended here.
+    daemons.stop("kubelet")
+    _end_pods()
+    for name in daemons.known():
+        daemons.stop(name)
+    _unmount()
+    network.remove()
+    control_groups.remove()
+    shutil.rmtree(STATE, ignore_errors=True)
+    shutil.rmtree(USER_KUBECONFIG.parent, ignore_errors=True)
+    if found := left():
+        raise ClusterError(f"this was left: {', '.join(found)}", solution="run `make cluster-down` once more")
+    say("the cluster is gone, with its processes, mounts, network and data")
+
+
+def left() -> list[str]:
+    """What there still is of the cluster: processes, mounts, the namespace, control groups, files."""
+    processes = [f"process {pid}" for pid in _processes()]
+    mounts = [f"mount {path}" for path in _mounts()]
+    namespace = ["the network namespace"] if network.exists() else []
+    groups = [f"control group {path}" for path in control_groups.left()]
+    return [*processes, *mounts, *namespace, *groups, *([str(STATE)] if STATE.exists() else [])]
+
+
+def _end_pods() -> None:
+    """End the processes in the pods' control groups, and then the shims that watched them."""
+    for pids in (_in_control_groups, _processes_of_shims):
+        deadline = time.monotonic() + 20
+        while (found := pids()) and time.monotonic() < deadline:
+            for pid in found:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.1)
+
+
+def _in_control_groups() -> set[int]:
+    found: set[int] = set()
+    for root in control_groups.left():
+        for file in root.rglob("cgroup.procs"):
+            with contextlib.suppress(OSError):
+                found |= {int(line) for line in file.read_text().split()}
+    return found
+
+
+def _processes_of_shims() -> set[int]:
+    return {pid for pid in _processes() if "containerd-shim" in _command(pid)}
+
+
+def _processes() -> set[int]:
+    """Processes that were given one of the cluster's paths, as all of its daemons and shims are."""
+    mark = str(STATE)
+    own = {os.getpid(), os.getppid()}
+    return {pid for pid in _pids() if pid not in own and mark in _command(pid)}
+
+
+def _pids() -> list[int]:
+    return [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _mounts() -> list[str]:
+    """Mounts below the state folder, the deepest first."""
+    lines = Path("/proc/self/mounts").read_text().splitlines()
+    found = [line.split()[1].replace("\\040", " ") for line in lines]
+    return sorted((path for path in found if path.startswith(f"{STATE}/")), reverse=True)
+
+
+def _unmount() -> None:
+    for path in _mounts():
+        run(["umount", "--lazy", path], accept=None, timeout=60)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code_of(main))

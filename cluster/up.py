@@ -1,0 +1,67 @@
+"""`python -m cluster.up`: a real single-node Kubernetes with Tekton, two registries and Gitea, all real."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from cluster import (
+    apiserver,
+    certificates,
+    containerd,
+    control_images,
+    controllers,
+    coredns,
+    etcd,
+    kube_proxy,
+    kubelet,
+    network,
+    programs,
+    registry,
+    storage,
+    tekton,
+)
+from cluster.places import STATE, USER_KUBECONFIG
+from hallmark.errors import BadInputError
+from laptop.console import exit_code_of, say
+from laptop.world import locked
+
+
+def main() -> None:
+    if os.geteuid() != 0:
+        raise BadInputError(
+            "a cluster on this machine needs root: network namespaces, mounts and control groups",
+            solution="run `make cluster-up` as root, or set KUBECONFIG to install into a cluster that you have",
+        )
+    programs.ensure(say)
+    started = time.monotonic()
+    STATE.mkdir(parents=True, exist_ok=True, mode=0o711)
+    with locked(STATE):
+        start()
+    say(f"the cluster is up after {time.monotonic() - started:.0f} s: export KUBECONFIG={USER_KUBECONFIG}")
+
+
+def start() -> None:
+    """Start what does not run yet, in the order in which one needs the other."""
+    network.start()
+    certificates.ensure()
+    network.start_forwarders()
+    etcd.start()
+    containerd.start()
+    apiserver.start()
+    controllers.start()
+    control_images.load(say)
+    kubelet.start()
+    kube_proxy.start()
+    say("Kubernetes is up")
+    tekton.start(say)
+    coredns.start()
+    storage.start()
+    for name in registry.PORTS:
+        registry.start(name)
+    tekton.wait()
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code_of(main))
