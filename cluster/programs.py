@@ -92,7 +92,7 @@ def ensure(say: Say) -> None:
         (source, name)
         for source in SOURCES_OF_PROGRAMS
         for name in source.commands
-        if not go_tools.is_built(SOURCES / source.module, PROGRAMS / name)
+        if not go_tools.is_built(SOURCES / source.module, source.commands[name], PROGRAMS / name)
     ]
     if missing:
         minutes = sum(source.minutes for source in {source.module: source for source, _ in missing}.values())

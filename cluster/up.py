@@ -8,12 +8,15 @@ import time
 
 from cluster import (
     apiserver,
+    catalog,
     certificates,
     containerd,
     control_images,
     controllers,
     coredns,
+    enrolment,
     etcd,
+    gitea,
     kube_proxy,
     kubelet,
     network,
@@ -21,11 +24,21 @@ from cluster import (
     registry,
     storage,
     tekton,
+    triggers,
 )
 from cluster.places import STATE, USER_KUBECONFIG
 from hallmark.errors import BadInputError
 from laptop.console import exit_code_of, say
+from laptop.delivery import Sides
+from laptop.setup import ROOT
 from laptop.world import locked
+
+
+SAMPLE = Sides(
+    repository=ROOT / "samples/iris/repository",
+    validators=ROOT / "samples/iris/validators",
+    config=ROOT / "samples/iris/config",
+)
 
 
 def main() -> None:
@@ -39,6 +52,8 @@ def main() -> None:
     STATE.mkdir(parents=True, exist_ok=True, mode=0o711)
     with locked(STATE):
         start()
+        say(f"Tekton is up after {time.monotonic() - started:.0f} s")
+        install()
     say(f"the cluster is up after {time.monotonic() - started:.0f} s: export KUBECONFIG={USER_KUBECONFIG}")
 
 
@@ -60,7 +75,17 @@ def start() -> None:
     storage.start()
     for name in registry.PORTS:
         registry.start(name)
+    gitea.start()
     tekton.wait()
+
+
+def install() -> None:
+    """Put Hallmark and its sample on the cluster."""
+    catalog.install(catalog.publish_images(say), say)
+    enrolment.people()
+    sample = enrolment.enrol("iris", SAMPLE, catalog.base_image(say), config="config")
+    triggers.install(sample)
+    triggers.wait()
 
 
 if __name__ == "__main__":

@@ -54,7 +54,13 @@ class _Made:
 
 
 def ensure(
-    registry: Registry, cache: Path, say: Say, *, environment: Mapping[str, str] = os.environ, recipe: Path = RECIPE
+    registry: Registry,
+    cache: Path,
+    say: Say,
+    *,
+    environment: Mapping[str, str] = os.environ,
+    recipe: Path = RECIPE,
+    unpacked: bool = True,
 ) -> BaseImage:
     """The base image, in the registry and unpacked; made if nothing of it is there, which takes a minute or two.
 
@@ -62,6 +68,7 @@ def ensure(
         registry: holds it afterwards, as `base/python-sklearn`; it has to be running.
         cache: kept from run to run. Each combination of recipe, locked versions and release has a folder there.
         environment: where `BASE_IMAGE` is looked up. It is used as given, and resolved to a digest once.
+        unpacked: whether builds on this machine will read the image from a store.
 
     Raises:
         BadInputError: `BASE_IMAGE` cannot be resolved, or this machine is neither Debian nor Ubuntu.
@@ -78,7 +85,7 @@ def ensure(
         if not registry.holds(REPOSITORY, made.digest):
             _push(made, registry, home.name)
         reference = f"{registry.address}/{REPOSITORY}@{made.digest}"
-        return BaseImage(reference=reference, store=_store(registry, reference, say))
+        return BaseImage(reference=reference, store=_store(registry, reference, say) if unpacked else None)
 
 
 def resolve(image: str) -> str:

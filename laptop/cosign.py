@@ -31,7 +31,7 @@ def ensure(tools: Path, built: Path, say: Say) -> Path:
         ToolFailedError: the build failed, for instance because the module proxy did not answer.
     """
     target = (built / "cosign").resolve()
-    if go_tools.is_built(tools, target):
+    if go_tools.is_built(tools, PACKAGE, target):
         return target
     found = shutil.which("cosign")
     if found and Path(found).resolve() != target and usable(version_of(Path(found))):

@@ -16,10 +16,10 @@ BUILD_SECONDS = 3600.0
 NONE: Mapping[str, str] = {}
 
 
-def is_built(module: Path, target: Path) -> bool:
-    """Whether `target` was built from what `module` holds now."""
+def is_built(module: Path, package: str, target: Path) -> bool:
+    """Whether `target` was built from what pins the command `package` of a Go module now."""
     stamp = _stamp(target)
-    return target.exists() and stamp.exists() and stamp.read_text() == _inputs(module)
+    return target.exists() and stamp.exists() and stamp.read_text() == _inputs(module, package)
 
 
 def build(
@@ -47,7 +47,7 @@ def build(
     partial = target.with_name(f".{target.name}.{os.getpid()}").resolve()
     link = " ".join(["-s", "-w", *(f"-X={name}={value}" for name, value in values.items())])
     flags = ["-trimpath", "-ldflags", link, "-tags", tags, "-o", str(partial)]
-    inputs = _inputs(module)
+    inputs = _inputs(module, package)
     try:
         run(
             ["go", "build", *flags, package],
@@ -65,9 +65,10 @@ def _stamp(target: Path) -> Path:
     return target.with_name(f"{target.name}.inputs")
 
 
-def _inputs(module: Path) -> str:
-    """A digest of what pins the module's dependencies and of its own source."""
-    files = [module / "go.mod", module / "go.sum", *sorted(module.glob("cmd/*/*.go"))]
+def _inputs(module: Path, package: str) -> str:
+    """A digest of what pins the module's dependencies and of the package's source, if that is the module's own."""
+    own = sorted((module / package).glob("*.go")) if package.startswith("./") else []
+    files = [module / "go.mod", module / "go.sum", *own]
     return sha256_bytes(b"".join(path.read_bytes() for path in files))
 
 

@@ -37,7 +37,7 @@ many = settings(deadline=None, max_examples=200, suppress_health_check=[HealthCh
 @pytest.fixture(scope="module")
 def ask() -> Iterator[Ask]:
     """Asks the oracle: its reply, with `answer` or `error`."""
-    if not go_tools.is_built(MODULE, ORACLE):
+    if not go_tools.is_built(MODULE, "./cmd/tekton-oracle", ORACLE):
         go_tools.build(MODULE, "./cmd/tekton-oracle", ORACLE)
     with subprocess.Popen([ORACLE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None

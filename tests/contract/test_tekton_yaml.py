@@ -41,7 +41,7 @@ spec:
 @pytest.fixture(scope="session")
 def validator() -> Path:
     """tekton-validate, built from its pinned source if it was not yet."""
-    if not go_tools.is_built(TOOLS / "tekton", VALIDATE):
+    if not go_tools.is_built(TOOLS / "tekton", "./cmd/tekton-validate", VALIDATE):
         go_tools.build(TOOLS / "tekton", "./cmd/tekton-validate", VALIDATE)
     return VALIDATE
 

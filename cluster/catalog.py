@@ -1,0 +1,130 @@
+"""Hallmark itself on the cluster: its images in the registry, then the catalog by kustomize, with their digests."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from cluster import kubectl, registry, step_images
+from cluster.places import CANDIDATES, FORWARDED, GIT, PIPELINES_NAMESPACE, RELEASES, USER_KUBECONFIG
+from hallmark.files import write_text
+from hallmark.process import run
+from laptop import base_image as laptop_base_image
+from laptop.console import Say
+from laptop.registry import Registry
+from laptop.setup import ROOT, TOOLS
+
+OVERLAY = USER_KUBECONFIG.parent / "overlay"
+"""Made by each :func:`install`; what a platform team would keep in a repository of its own."""
+
+PLACEHOLDER = "registry.hallmark.dev"
+VERSION = "0.1.0"
+
+
+def publish_images(say: Say) -> dict[str, str]:
+    """Have the step images in the releases' registry; name -> `repository@sha256:...`, as the cluster calls it."""
+    found = {}
+    for name, image in step_images.ensure(TOOLS / "step-images", say).items():
+        repository = f"steps/{name}"
+        if not _registry("releases").holds(repository, image.digest):
+            to = ["--dest-tls-verify=false", "--dest-authfile", str(registry.credential("releases"))]
+            target = f"docker://{registry.outside('releases')}/{repository}:{VERSION}"
+            run(["skopeo", "copy", "--quiet", *to, f"oci:{image.layout}:latest", target], timeout=900)
+        found[name] = f"{RELEASES}/{repository}@{image.digest}"
+    return found
+
+
+def base_image(say: Say) -> str:
+    """Have the image that models build on in the candidates' registry; its name with digest, as the cluster calls it."""
+    made = laptop_base_image.ensure(_registry("candidates"), TOOLS / "base-image", say, unpacked=False)
+    return made.reference.replace(registry.outside("candidates"), CANDIDATES)
+
+
+def _registry(name: str) -> Registry:
+    """The same registry as processes of this machine reach it."""
+    return Registry(directory=registry.credential(name).parents[1], port=FORWARDED[registry.PORTS[name]])
+
+
+def install(images: Mapping[str, str], say: Say) -> None:
+    """Apply the catalog and its admission policies.
+
+    Args:
+        images: name of a step image -> `repository@sha256:...`.
+    """
+    kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": PIPELINES_NAMESPACE}})
+    kubectl.apply(*_pull_secrets(), *_registry_secrets())
+    OVERLAY.mkdir(parents=True, exist_ok=True)
+    base = Path(os.path.relpath(ROOT / "install/overlays/kubernetes", OVERLAY))
+    kustomization = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [str(base)],
+        # Kustomize reads no single file outside its folder.
+        "configurations": ["images.yaml"],
+        "images": [
+            {
+                "name": f"{PLACEHOLDER}/{name}",
+                "newName": reference.partition("@")[0],
+                "digest": reference.partition("@")[2],
+            }
+            for name, reference in images.items()
+        ],
+        "patches": [{"path": "settings.yaml"}],
+    }
+    write_text(OVERLAY / "images.yaml", (ROOT / "install/overlays/kubernetes/images.yaml").read_text())
+    write_text(OVERLAY / "kustomization.yaml", yaml.safe_dump(kustomization, sort_keys=False))
+    write_text(OVERLAY / "settings.yaml", yaml.safe_dump(_settings(), sort_keys=False))
+    kubectl.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(OVERLAY))
+    say("Hallmark is installed in the namespace " + PIPELINES_NAMESPACE)
+
+
+def secret(name: str, files: Mapping[str, bytes], *, namespace: str = PIPELINES_NAMESPACE) -> dict[str, Any]:
+    """A Secret that is mounted as `files`."""
+    data = {key: base64.b64encode(value).decode() for key, value in files.items()}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": namespace}, "data": data}
+
+
+def config_map(name: str, files: Mapping[str, bytes], *, namespace: str = PIPELINES_NAMESPACE) -> dict[str, Any]:
+    """A ConfigMap that is mounted as `files`."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": namespace},
+        "binaryData": {key: base64.b64encode(value).decode() for key, value in files.items()},
+    }
+
+
+def _registry_secrets() -> list[dict[str, Any]]:
+    """One credential for each registry, so that the build's is good for candidates only."""
+    return [secret(name, {"config.json": registry.credential(name).read_bytes()}) for name in registry.PORTS]
+
+
+def _pull_secrets() -> list[dict[str, Any]]:
+    auths: dict[str, Any] = {}
+    for name in registry.PORTS:
+        auths |= json.loads(registry.credential(name).read_bytes())["auths"]
+    found = secret("pull", {".dockerconfigjson": json.dumps({"auths": auths}).encode()})
+    return [{**found, "type": "kubernetes.io/dockerconfigjson"}]
+
+
+def _settings() -> dict[str, Any]:
+    """What the admission policies let a run be given here."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "hallmark-admission", "namespace": "hallmark-admission"},
+        "data": {
+            "tekton-images": "hallmark.test/",
+            "param.repository-url": f"http://{GIT}/",
+            "param.config-repository-url": f"http://{GIT}/",
+            "param.candidate-image": f"{CANDIDATES}/",
+            "param.release-image": f"{RELEASES}/",
+            "param.tls-verify": "false",
+        },
+    }

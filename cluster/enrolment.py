@@ -1,0 +1,185 @@
+"""A model on the cluster: its repositories on Gitea, what its validators keep, and the push that starts a delivery."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cluster import gitea, kubectl
+from cluster.catalog import config_map, secret
+from cluster.forge import basic
+from cluster.places import CANDIDATES, FORWARDED, GIT, GIT_PORT, PIPELINES_NAMESPACE, RELEASES, STATE
+from hallmark.documents.model import load_model
+from hallmark.documents.policy import policy_digest
+from hallmark.files import write_text
+from hallmark.process import run
+from laptop import keys, kustomization, repositories
+from laptop.delivery import Sides
+from laptop.setup import TOOLS
+
+MAKERS, OPERATORS = "makers", "operators"
+MAKER, BOT = "ada", "hallmark-bot"
+"""Who pushes models, and as whom the pipeline reads them and commits manifests."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Enrolled:
+    """A model that can be delivered by a push or by `tkn pipeline start`."""
+
+    name: str
+    config: str
+    """The operators' repository on Gitea."""
+    base_image: str
+
+    @property
+    def source(self) -> str:
+        return f"{MAKERS}/{self.name}"
+
+    @property
+    def params(self) -> dict[str, str]:
+        """The params of model-delivery, but for the revision."""
+        return {
+            "repository-url": f"http://{GIT}/{self.source}.git",
+            "candidate-image": f"{CANDIDATES}/candidates/{self.name}",
+            "release-image": f"{RELEASES}/releases/{self.name}",
+            "base-image": self.base_image,
+            "config-repository-url": f"http://{GIT}/{self.config}.git",
+            "kustomization": kustomization.PATH,
+            "tls-verify": "false",
+        }
+
+    @property
+    def workspaces(self) -> list[dict[str, Any]]:
+        """The workspaces of model-delivery, as a PipelineRun binds them."""
+        claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
+        held = {
+            "validation-data": f"{self.name}-validation-data",
+            "signing-key": "signing-key",
+            "source-credential": "source-credential",
+            "config-credential": "config-credential",
+            "candidate-credential": "candidates",
+            "release-credential": "releases",
+        }
+        return [
+            {"name": "run", "volumeClaimTemplate": {"spec": claim}},
+            {"name": "policy", "configMap": {"name": f"{self.name}-policy"}},
+            *({"name": workspace, "secret": {"secretName": name}} for workspace, name in held.items()),
+        ]
+
+
+def people() -> None:
+    """Have the maker and the pipeline's own user on Gitea, and the latter's credentials in the cluster."""
+    forge = gitea.forge()
+    for organisation in (MAKERS, OPERATORS):
+        forge.ensure_organisation(organisation)
+    for user in (MAKER, BOT):
+        forge.ensure_user(user, password(user))
+    credential = {"username": BOT.encode(), "password": password(BOT).encode()}
+    kubectl.apply(secret("source-credential", credential), secret("config-credential", credential))
+
+
+def enrol(name: str, sides: Sides, base_image: str, *, config: str = "") -> Enrolled:
+    """Publish the three sides: the maker's folder is pushed last, since a push may start a delivery.
+
+    Args:
+        config: name of the operators' repository; by default one of this model's own.
+
+    Raises:
+        BadInputError: a side is missing, or its description or policy has a mistake.
+    """
+    model = load_model(sides.repository)
+    enrolled = Enrolled(name=name, config=f"{OPERATORS}/{config or f'{name}-config'}", base_image=base_image)
+    address = kustomization.image_address(sides.config, model.metadata.name)
+    forge = gitea.forge()
+    forge.ensure_repository(enrolled.source)
+    forge.ensure_repository(enrolled.config)
+    forge.allow(enrolled.source, MAKER, "write")
+    forge.allow(enrolled.source, BOT, "read")
+    forge.allow(enrolled.config, BOT, "write")
+    _apply_validators(name, sides.validators)
+    with tempfile.TemporaryDirectory(prefix="enrolment-") as scratch:
+        config = Path(scratch) / "config"
+        shutil.copytree(sides.config, config, ignore_dangling_symlinks=True)
+        file = config / kustomization.PATH
+        file.write_text(file.read_text().replace(address, enrolled.params["release-image"]))
+        publish(config, enrolled.config, "Describe the deployment", BOT)
+    publish(sides.repository, enrolled.source, f"{model.metadata.name} {model.metadata.version}", MAKER)
+    return enrolled
+
+
+def publish(folder: Path, repository: str, message: str, user: str) -> str:
+    """Push a folder as the next commit of a repository on Gitea, unless it holds the same already; the head's SHA."""
+    bare = STATE / "published" / f"{repository}.git"
+    repositories.publish(folder, bare, message)
+    push(bare, repository, user)
+    return str(repositories.head(bare))
+
+
+def push(bare: Path, repository: str, user: str, refspec: str = "main:main") -> None:
+    """Push to a repository on Gitea as one of its users."""
+    url = f"http://127.0.0.1:{FORWARDED[GIT_PORT]}/{repository}.git"
+    # In the environment: a command line can be read by every process.
+    header = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "http.extraHeader",
+        "GIT_CONFIG_VALUE_0": f"Authorization: {basic(user, password(user))}",
+        "GIT_TERMINAL_PROMPT": "0",
+    }
+    run(["git", "--git-dir", str(bare), "push", "--quiet", url, refspec], env=header, timeout=120)
+
+
+def password(user: str) -> str:
+    """A user's password on Gitea, made once."""
+    file = STATE / "people" / user
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_text(file, secrets.token_urlsafe(24))
+        file.chmod(0o600)
+    return file.read_text()
+
+
+def pipeline_run(enrolled: Enrolled, run_name: str, revision: str = "main") -> dict[str, Any]:
+    """The PipelineRun that a push or `tkn pipeline start` would make."""
+    params = {**enrolled.params, "revision": revision}
+    return {
+        "apiVersion": "tekton.dev/v1",
+        "kind": "PipelineRun",
+        "metadata": {
+            "name": run_name,
+            "namespace": PIPELINES_NAMESPACE,
+            "labels": {"hallmark.dev/model": enrolled.name},
+        },
+        "spec": {
+            "pipelineRef": {"name": "model-delivery"},
+            "params": [{"name": key, "value": value} for key, value in params.items()],
+            "workspaces": enrolled.workspaces,
+        },
+    }
+
+
+def _apply_validators(name: str, validators: Path) -> None:
+    """The policy and the independent data, and the policy's digest beside the key: whom the key may serve."""
+    pair = keys.ensure(STATE / "signing-key", TOOLS / "bin" / "cosign")
+    with tempfile.TemporaryDirectory(prefix="enrolment-") as scratch:
+        policy = Path(scratch) / "policy"
+        shutil.copytree(validators / "policy", policy)
+        shutil.copy(pair.public, policy / "cosign.pub")
+        digest = policy_digest(policy)
+        kubectl.apply(config_map(f"{name}-policy", _files(policy)))
+    kubectl.apply(secret(f"{name}-validation-data", _files(validators / "data")))
+    accepted = STATE / "accepted-policies"
+    lines = accepted.read_text().splitlines() if accepted.exists() else []
+    kept = [line for line in lines if not line.endswith(f"  # {name}")]
+    write_text(accepted, "".join(f"{line}\n" for line in [*kept, f"{digest}  # {name}"]))
+    files = {path.name: path.read_bytes() for path in (pair.private, pair.password)}
+    kubectl.apply(secret("signing-key", {**files, "policies": accepted.read_bytes()}))
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    """A folder's files; a ConfigMap or Secret has no folders in it."""
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
