@@ -1,12 +1,12 @@
 // Command tekton-trigger tells what an EventListener would do with HTTP requests, by upstream's own sink and
 // interceptors; only Kubernetes is a stand-in.
 //
-//	tekton-trigger EVENTLISTENER FILE... < requests.json
+//	tekton-trigger NAMESPACE/EVENTLISTENER FILE... < requests.json
 //
-// The files hold the EventListener, its Triggers, TriggerBindings and TriggerTemplates, and Secrets; all have to be of
-// one namespace. Each object is decoded strictly and judged by upstream's Validate first. Standard input is a JSON list
-// of {"headers": {"Name": "value"}, "body": "text"}; standard output a JSON list with, for each request, what was
-// created and why the rest was refused. Exit code 1 if an object is wrong.
+// The files hold the EventListener, its Triggers, TriggerBindings and TriggerTemplates, and Secrets; those without a
+// namespace are of NAMESPACE. Each is decoded strictly and judged by upstream's Validate first. Standard input is a
+// JSON list of {"headers": {"Name": "value"}, "body": "text"}; standard output a JSON list with, for each request, the
+// status, what was created, and what the EventListener said. Exit code 1 if an object is wrong.
 package main
 
 import (
@@ -60,18 +60,26 @@ type outcome struct {
 
 // world is what the sink sees of a cluster, by kind.
 type world struct {
-	objects map[string]cache.Indexer
-	secrets map[string]map[string][]byte
+	namespace string
+	objects   map[string]cache.Indexer
+	secrets   map[string]map[string][]byte
 }
 
 var pipelineRuns = schema.GroupVersionResource{Group: "tekton.dev", Version: "v1", Resource: "pipelineruns"}
 
+// object is what every type that is read is to the webhook.
+type object interface {
+	apis.Defaultable
+	apis.Validatable
+	metav1.Object
+}
+
 // kinds holds a constructor for each type that is read.
-var kinds = map[string]func() apis.Validatable{
-	"EventListener":   func() apis.Validatable { return &v1beta1.EventListener{} },
-	"Trigger":         func() apis.Validatable { return &v1beta1.Trigger{} },
-	"TriggerBinding":  func() apis.Validatable { return &v1beta1.TriggerBinding{} },
-	"TriggerTemplate": func() apis.Validatable { return &v1beta1.TriggerTemplate{} },
+var kinds = map[string]func() object{
+	"EventListener":   func() object { return &v1beta1.EventListener{} },
+	"Trigger":         func() object { return &v1beta1.Trigger{} },
+	"TriggerBinding":  func() object { return &v1beta1.TriggerBinding{} },
+	"TriggerTemplate": func() object { return &v1beta1.TriggerTemplate{} },
 }
 
 func main() {
@@ -82,22 +90,19 @@ func main() {
 }
 
 func run(arguments []string) error {
-	if len(arguments) < 2 {
-		return errors.New("give the EventListener's name and the files that hold it")
+	if len(arguments) < 2 || !strings.Contains(arguments[0], "/") {
+		return errors.New("give the EventListener as NAMESPACE/NAME, and the files that hold it")
 	}
+	namespace, listener, _ := strings.Cut(arguments[0], "/")
 	var requests []request
 	if err := json.NewDecoder(os.Stdin).Decode(&requests); err != nil {
 		return fmt.Errorf("standard input: %w", err)
 	}
-	seen, err := read(arguments[1:])
+	seen, err := read(namespace, arguments[1:])
 	if err != nil {
 		return err
 	}
-	namespace, err := seen.namespaceOf(arguments[0])
-	if err != nil {
-		return err
-	}
-	outcomes, err := seen.answer(arguments[0], namespace, requests)
+	outcomes, err := seen.answer(listener, requests)
 	if err != nil {
 		return err
 	}
@@ -105,8 +110,8 @@ func run(arguments []string) error {
 }
 
 // read decodes and judges every object of the files; kinds that an EventListener does not read are left out.
-func read(files []string) (*world, error) {
-	found := &world{objects: map[string]cache.Indexer{}, secrets: map[string]map[string][]byte{}}
+func read(namespace string, files []string) (*world, error) {
+	found := &world{namespace: namespace, objects: map[string]cache.Indexer{}, secrets: map[string]map[string][]byte{}}
 	for _, kind := range []string{"EventListener", "Trigger", "TriggerBinding", "TriggerTemplate", "None"} {
 		byNamespace := cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc}
 		found.objects[kind] = cache.NewIndexer(cache.MetaNamespaceKeyFunc, byNamespace)
@@ -147,39 +152,31 @@ func (w *world) add(document []byte) error {
 		if err := json.Unmarshal(content, &secret); err != nil {
 			return err
 		}
-		w.secrets[secret.Namespace+"/"+secret.Name] = secret.Data
+		w.secrets[secret.Name] = secret.Data
 		return nil
 	}
 	construct, known := kinds[of.Kind]
 	if !known || !strings.HasPrefix(of.APIVersion, "triggers.tekton.dev/") {
 		return nil
 	}
-	object := construct()
-	strict, err := kjson.UnmarshalStrict(content, object)
+	subject := construct()
+	strict, err := kjson.UnmarshalStrict(content, subject)
 	if err = errors.Join(append(strict, err)...); err != nil {
 		return fmt.Errorf("%s: %w", of.Kind, err)
 	}
-	if defaulted, ok := object.(apis.Defaultable); ok {
-		defaulted.SetDefaults(contexts.WithUpgradeViaDefaulting(context.Background()))
+	if subject.GetNamespace() == "" {
+		subject.SetNamespace(w.namespace)
 	}
-	if wrong := object.Validate(apis.WithinCreate(context.Background())); wrong != nil {
-		return fmt.Errorf("%s: %w", of.Kind, wrong)
+	subject.SetDefaults(contexts.WithUpgradeViaDefaulting(context.Background()))
+	if wrong := subject.Validate(apis.WithinCreate(context.Background())); wrong != nil {
+		return fmt.Errorf("%s/%s: %w", of.Kind, subject.GetName(), wrong)
 	}
-	return w.objects[of.Kind].Add(object)
-}
-
-func (w *world) namespaceOf(listener string) (string, error) {
-	for _, known := range w.objects["EventListener"].List() {
-		if object := known.(*v1beta1.EventListener); object.Name == listener {
-			return object.Namespace, nil
-		}
-	}
-	return "", fmt.Errorf("no EventListener %s in these files", listener)
+	return w.objects[of.Kind].Add(subject)
 }
 
 // Get makes a world the interceptors' way to secrets.
-func (w *world) Get(_ context.Context, namespace string, of *v1beta1.SecretRef) ([]byte, error) {
-	value, found := w.secrets[namespace+"/"+of.SecretName][of.SecretKey]
+func (w *world) Get(_ context.Context, _ string, of *v1beta1.SecretRef) ([]byte, error) {
+	value, found := w.secrets[of.SecretName][of.SecretKey]
 	if !found {
 		return nil, fmt.Errorf("no secret %s with key %s", of.SecretName, of.SecretKey)
 	}
@@ -187,7 +184,7 @@ func (w *world) Get(_ context.Context, namespace string, of *v1beta1.SecretRef) 
 }
 
 // answer gives the requests to the sink, one after the other.
-func (w *world) answer(listener, namespace string, requests []request) ([]outcome, error) {
+func (w *world) answer(listener string, requests []request) ([]outcome, error) {
 	core, err := server.NewWithCoreInterceptors(w, zap.NewNop().Sugar())
 	if err != nil {
 		return nil, err
@@ -220,7 +217,7 @@ func (w *world) answer(listener, namespace string, requests []request) ([]outcom
 	events, said := observer.New(zap.DebugLevel)
 	under := sink.Sink{
 		DiscoveryClient: discovery, DynamicClient: cluster, HTTPClient: serving.Client(),
-		EventListenerName: listener, EventListenerNamespace: namespace,
+		EventListenerName: listener, EventListenerNamespace: w.namespace,
 		Logger: zap.New(events).Sugar(), Recorder: recorder, PayloadValidation: true,
 		WGProcessTriggers:           &sync.WaitGroup{},
 		EventListenerLister:         listers.NewEventListenerLister(w.objects["EventListener"]),
