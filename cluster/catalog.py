@@ -41,7 +41,7 @@ def publish_images(say: Say) -> dict[str, str]:
 
 
 def base_image(say: Say) -> str:
-    """Have the image that models build on in the candidates' registry; its name with digest, as the cluster calls it."""
+    """Have the image that models build on in the candidates' registry; its name by digest on the cluster."""
     made = laptop_base_image.ensure(_registry("candidates"), TOOLS / "base-image", say, unpacked=False)
     return made.reference.replace(registry.outside("candidates"), CANDIDATES)
 

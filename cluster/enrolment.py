@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import secrets
 import shutil
 import tempfile
@@ -131,6 +130,17 @@ def push(bare: Path, repository: str, user: str, refspec: str = "main:main") -> 
         "GIT_TERMINAL_PROMPT": "0",
     }
     run(["git", "--git-dir", str(bare), "push", "--quiet", url, refspec], env=header, timeout=120)
+
+
+def push_change(repository: str, note: str) -> str:
+    """Push one more commit, as the maker: the same model with another note in its README; the commit's SHA."""
+    bare = STATE / "published" / f"{repository}.git"
+    with tempfile.TemporaryDirectory(prefix="change-") as scratch:
+        work_tree = Path(scratch) / "source"
+        run(["git", "clone", "--quiet", str(bare), str(work_tree)])
+        with (work_tree / "README.md").open("a") as readme:
+            readme.write(f"\n{note}\n")
+        return publish(work_tree, repository, note, MAKER)
 
 
 def password(user: str) -> str:

@@ -33,7 +33,6 @@ from laptop.delivery import Sides
 from laptop.setup import ROOT
 from laptop.world import locked
 
-
 SAMPLE = Sides(
     repository=ROOT / "samples/iris/repository",
     validators=ROOT / "samples/iris/validators",
