@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # Newer tools than the machine's own are looked for here first (cosign is built here where it is missing).
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
-.PHONY: help run test lint sync bench clean setup lock
+.PHONY: help run test cluster-up cluster-down test-cluster lint sync bench clean setup lock
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -18,6 +18,15 @@ run: setup ## deliver the sample: from a commit to a signed image and a manifest
 
 test: setup lint ## everything that CI runs
 	$(BIN)/pytest
+
+cluster-up: $(READY) ## a real Kubernetes with Tekton, registries and Gitea on this machine, and Hallmark on it
+	@$(BIN)/python -m cluster.up
+
+cluster-down: $(READY) ## end that cluster and remove everything of it
+	@$(BIN)/python -m cluster.down
+
+test-cluster: setup cluster-up ## what only a real Tekton can prove
+	$(BIN)/pytest tests/cluster
 
 lint: $(READY) ## formatting, lint, types, generated parts
 	$(BIN)/ruff format --check .
