@@ -1,14 +1,12 @@
 """The whole pipeline, run through tkn-solo with real git, registries, Buildah, podman and cosign.
 
-Each folder with an `expect.yaml` that names a failed task is a refusal: `in/` is laid over the sample (a file
-`X.merge.yaml` is merged into `X.yaml`), and `expect.yaml` says which task says no, how, and why.
+Refusals are folders, see `engines.refusal`; the same are delivered on a real cluster in `tests/cluster`.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,17 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
+from engines.refusal import REFUSALS, Refusal, lay_out
 from laptop import registry, world
-from laptop.delivery import Delivery, Project, Sides, deliver, set_up
+from laptop.delivery import Delivery, Project, deliver, set_up
 from laptop.repositories import head, publish
-
-HERE = Path(__file__).parent
-SAMPLE = HERE.parents[1] / "samples/iris"
-REFUSALS = {
-    path.parent.name: expected
-    for path in sorted(HERE.glob("*/expect.yaml"))
-    if "failed" in (expected := yaml.safe_load(path.read_text()))
-}
 
 
 @pytest.fixture(scope="session")
@@ -40,29 +31,6 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[world.World]:
         registry.stop(state / "registries/releases")
 
 
-def sides_of(scenario: Path, target: Path) -> Sides:
-    """The sample with a scenario's `in/` laid over it."""
-    for name, part in {"repository": "repository", "policy": "validators/policy", "data": "validators/data"}.items():
-        shutil.copytree(SAMPLE / part, target / part, ignore=shutil.ignore_patterns("__pycache__", ".pytest_cache"))
-        for path in sorted((scenario / "in" / name).rglob("*")):
-            beneath = target / part / path.relative_to(scenario / "in" / name)
-            if path.name.endswith(".merge.yaml"):
-                whole = beneath.with_name(path.name.replace(".merge.yaml", ".yaml"))
-                whole.write_text(
-                    yaml.safe_dump(merged(yaml.safe_load(whole.read_text()), yaml.safe_load(path.read_text())))
-                )
-            elif path.is_file():
-                beneath.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy2(path, beneath)
-    return Sides(repository=target / "repository", validators=target / "validators", config=SAMPLE / "config")
-
-
-def merged(base: Any, change: Any) -> Any:
-    if not isinstance(base, Mapping) or not isinstance(change, Mapping):
-        return change
-    return {**base, **{key: merged(base.get(key), value) for key, value in change.items()}}
-
-
 def released(project: Project) -> bool:
     """Whether the registry of the releases holds anything of this project."""
     images = project.world.releases.directory / "images/docker/registry/v2/repositories/releases"
@@ -74,8 +42,13 @@ def task_run(delivery: Delivery, task: str) -> Mapping[str, Any]:
     return next(item for item in delivery.objects if item["metadata"]["name"] == names[task])
 
 
-def logs_of(delivery: Delivery) -> str:
-    return "\n".join(path.read_text(errors="replace") for path in sorted((delivery.folder / "logs").rglob("*.log")))
+def logs_of(delivery: Delivery) -> dict[str, str]:
+    """Each step's log by `task/step`."""
+    folder = delivery.folder / "logs"
+    return {
+        str(path.relative_to(folder).with_suffix("")): path.read_text(errors="replace")
+        for path in sorted(folder.rglob("*.log"))
+    }
 
 
 def exit_codes(delivery: Delivery, task: str) -> list[int]:
@@ -89,10 +62,10 @@ def gate_reports(delivery: Delivery, task: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("name", REFUSALS)
 def test_it_is_refused(name: str, services: world.World, tmp_path: Path) -> None:
-    expected = REFUSALS[name]
-    project = set_up(services, sides_of(HERE / name, tmp_path), name)
+    refusal = Refusal(name)
+    project = set_up(services, lay_out(refusal.folder / "in", tmp_path), name)
     before = head(project.config)
-    around = expected.get("world", {})
+    around = refusal.expect.get("world", {})
     if "remove" in around:
         (project.folder / around["remove"]).unlink()
     stopped = services.state / "registries" / around["stop"] if "stop" in around else None
@@ -106,31 +79,25 @@ def test_it_is_refused(name: str, services: world.World, tmp_path: Path) -> None
         if stopped:
             registry.start(stopped, port=port)
 
-    status = delivery.run["status"]
-    assert delivery.exit_code == 1, status["conditions"]
-    assert status["conditions"][0]["status"] == "False"
-    assert expected["exitCode"] in exit_codes(delivery, expected["failed"])
-    failing = [found for found in gate_reports(delivery, expected["failed"]) if found["status"] != "passed"]
-    assert [found["exit_code"] for found in failing] == [expected["exitCode"]]
-    assert re.search(expected["message"], failing[0]["summary"]), failing[0]["summary"]
+    assert delivery.exit_code == 1, delivery.run["status"]["conditions"]
+    assert refusal.settled(delivery.objects) == refusal.wanted()
+    assert refusal.complaints(logs_of(delivery)) == []
+    failing = [found for found in gate_reports(delivery, refusal.failed) if found["status"] != "passed"]
+    assert [found["exit_code"] for found in failing] == [refusal.expect["exitCode"]]
+    assert re.search(refusal.expect["message"], failing[0]["summary"]), failing[0]["summary"]
     assert failing[0]["solution"]
 
     assert head(project.config) == before
     assert not released(project)
 
     page = delivery.report.read_text()
-    assert expected["failed"] in page
-    assert re.search(expected["report"], page)
-    logs = logs_of(delivery)
-    if "present" in expected:
-        assert re.search(expected["present"], logs)
-    if "absent" in expected:
-        assert not re.search(expected["absent"], logs), re.findall(f".*(?:{expected['absent']}).*", logs)[:20]
+    assert refusal.failed in page
+    assert re.search(refusal.expect["report"], page)
 
 
 def test_a_delivery_is_signed_committed_and_repeatable(services: world.World, tmp_path: Path) -> None:
     """The same commit again is the same image and no second commit; a newer one replaces it; the older never again."""
-    sides = sides_of(HERE / "nothing", tmp_path)
+    sides = lay_out(tmp_path / "nothing", tmp_path)
     project = set_up(services, sides, "delivered")
     first = deliver(project, "first", quiet=True)
     assert first.exit_code == 0, first.run["status"]["conditions"]
