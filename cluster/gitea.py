@@ -103,6 +103,9 @@ def settings(folder: Path, static: Path, keys: dict[str, str]) -> str:
         "service": {"DISABLE_REGISTRATION": "true", "REQUIRE_SIGNIN_VIEW": "true", "ENABLE_NOTIFY_MAIL": "false"},
         # A maker who may edit a webhook must not reach the node's own ports by it: services of the cluster only.
         "webhook": {"ALLOWED_HOST_LIST": SERVICE_RANGE, "DELIVER_TIMEOUT": "10"},
+        # Its queues on disk are asked every two seconds, and a push passes through two. Webhooks are kept in the
+        # database as well, so that a restart loses none of them.
+        "queue": {"TYPE": "channel"},
         "log": {"MODE": "console", "LEVEL": "Warn"},
         "indexer": {"ISSUE_INDEXER_TYPE": "db"},
         **{name: {"ENABLED": "false"} for name in ("actions", "mailer", "oauth2", "packages", "mirror", "federation")},
