@@ -16,7 +16,7 @@ from laptop.console import Say
 
 TAG = "built"
 BUSYBOX = "hallmark.test/busybox:built"
-SHELL = ["sh", "mkdir", "rm", "cp", "cat", "chmod", "chown", "sleep", "true", "ls", "find"]
+SHELL = ["sh", "mkdir", "rm", "cp", "cat", "chmod", "chown", "sleep", "touch", "true", "ls", "find"]
 """The commands of busybox that pods call by their own name."""
 
 GIT_PROGRAMS = [Path("/usr/bin/git"), Path("/usr/lib/git-core/git-remote-http")]

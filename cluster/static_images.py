@@ -68,14 +68,16 @@ def _add_files(tar: tarfile.TarFile, files: Mapping[str, Path]) -> None:
     first: dict[Path, str] = {}
     for name, source in sorted(files.items()):
         entry = tarfile.TarInfo(name.lstrip("/"))
-        if source in first:
-            entry.type, entry.linkname = tarfile.LNKTYPE, first[source]
-            tar.addfile(entry)
-            continue
-        first[source] = entry.name
         try:
+            mode = 0o755 if source.stat().st_mode & 0o100 else 0o644
+            if source in first:
+                # Whoever unpacks the link gives its mode to the file.
+                entry.type, entry.linkname, entry.mode = tarfile.LNKTYPE, first[source], mode
+                tar.addfile(entry)
+                continue
+            first[source] = entry.name
             with source.open("rb") as file:
-                _add(tar, entry.name, file, source.stat().st_size, 0o755 if source.stat().st_mode & 0o100 else 0o644)
+                _add(tar, entry.name, file, source.stat().st_size, mode)
         except FileNotFoundError as error:
             raise BadInputError(
                 f"{source} is to be in an image and is not there", solution="build it first: `make cluster-up` does"
