@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # Newer tools than the machine's own are looked for here first (cosign is built here where it is missing).
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
-.PHONY: help run test cluster-up cluster-down test-cluster lint sync bench clean setup lock
+.PHONY: help run test cluster-up cluster-down test-cluster images lint sync bench clean setup lock
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -24,6 +24,9 @@ cluster-up: $(READY) ## a real Kubernetes with Tekton, registries and Gitea on t
 
 cluster-down: $(READY) ## end that cluster and remove everything of it
 	@$(BIN)/python -m cluster.down
+
+images: setup ## the images that the steps run in; prints their sizes
+	@$(BIN)/python -m cluster.step_images
 
 test-cluster: setup cluster-up ## what only a real Tekton can prove
 	$(BIN)/pytest tests/cluster

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import platform
 import re
-from collections.abc import Iterable, Sequence
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,8 +27,9 @@ KEYRINGS = {
 }
 LEFT_OUT = ["/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*", "/usr/share/doc/*"]
 KEPT = ["/usr/share/doc/*/copyright"]
-UNLESS_UNKNOWN = ["usr-is-merged"]
-"""Without it mmdebstrap chooses usrmerge, which brings 50 MB of Perl; not every release has it."""
+MERGED_USR = Path("/usr/share/mmdebstrap/hooks/maybe-merged-usr")
+"""mmdebstrap's own way to a root whose /bin is a link, for the releases that want that. Without it, a package named
+usrmerge comes to make the links, and brings 50 MB of Perl. An older mmdebstrap does not have it."""
 
 FORWARDED = re.compile(r"Acquire::(https?::(Proxy|CaInfo|Verify-Peer)|Check-Valid-Until|Check-Date)\b")
 """The settings of this machine's apt that decide whether its sources can be reached and read."""
@@ -132,30 +134,52 @@ def python_of_release() -> Python:
     )
 
 
-def make(target: Path, release: Release, origins: Sequence[Source], wanted: Sequence[str], *, epoch: int) -> None:
+def make(
+    target: Path,
+    release: Release,
+    origins: Sequence[Source],
+    wanted: Sequence[str],
+    *,
+    epoch: int,
+    more: Mapping[Path, Sequence[str]] | None = None,
+) -> None:
     """Write the root file system of `release` with the packages `wanted` to the tar file `target`.
 
     An ordinary user needs subordinate IDs (subuid(5)) for this.
 
     Args:
         epoch: seconds since 1970; no file is younger, so that the same packages give the same bytes.
+        more: existing folder -> packages that are not installed, but laid there as files (.deb) with everything that
+            they need beside `wanted`, for images on top of this one.
 
     Raises:
         ToolFailedError: mmdebstrap failed, for instance because a source did not answer.
     """
-    include = [*wanted, *[package for package in UNLESS_UNKNOWN if _package_record(package)]]
-    argv = ["mmdebstrap", "--quiet", "--variant=essential", f"--include={','.join(include)}"]
+    argv = ["mmdebstrap", "--quiet", "--variant=essential", f"--include={','.join(wanted)}"]
+    argv += [f"--hook-directory={MERGED_USR}"] if MERGED_USR.is_dir() else []
     # Only root could make devices, and no container engine needs them: without, root and others get the same bytes.
     argv += ["--skip=output/dev"]
     argv += [f"--dpkgopt=path-exclude={path}" for path in LEFT_OUT]
     argv += [f"--dpkgopt=path-include={path}" for path in KEPT]
     argv += [f"--aptopt={setting}" for setting in _apt_settings()]
+    for folder, names in (more or {}).items():
+        argv += [f"--customize-hook={hook}" for hook in _download_hooks(folder, names)]
     run(
         [*argv, f"--architectures={release.architecture}", release.codename, str(target), "-"],
         stdin="".join(f"{source.line()}\n" for source in origins),
         env={**os.environ, "SOURCE_DATE_EPOCH": str(epoch)},
         timeout=1800,
     )
+
+
+def _download_hooks(folder: Path, names: Sequence[str]) -> list[str]:
+    """How mmdebstrap, which reads hooks as a shell does, has the new root's own apt settings fetch packages."""
+    inner = "/packages"
+    options = f'-o Dir::Cache::Archives="$1{inner}/" -o APT::Sandbox::User=root -o Debug::NoLocking=1'
+    install = f"apt-get -qq --yes --download-only {options} install {shlex.join(names)}"
+    fetch = f'mkdir "$1{inner}"; APT_CONFIG="$MMDEBSTRAP_APT_CONFIG" {install} >&2; rm -r "$1{inner}/partial"'
+    # `sync-out` is mmdebstrap's own: the only way out of an ordinary user's namespace.
+    return [f"set -e; {fetch}", f"sync-out {inner} {shlex.quote(str(folder))}", f'rm -r "$1{inner}"']
 
 
 def _index_targets() -> list[str]:

@@ -1,12 +1,11 @@
-"""The Python packages of the base image: names from a list, versions and hashes from requirements.lock."""
+"""The Python packages of an image: names from a list, versions and hashes from requirements.lock."""
 
 from __future__ import annotations
 
 import os
 import re
-import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from pathlib import Path
 
 from packaging.markers import Marker
@@ -17,6 +16,9 @@ from hallmark.process import run
 
 HEAD = re.compile(r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>\S+)\s*(?:;\s*(?P<marker>[^\\]+?))?\s*\\?$", re.MULTILINE)
 """The first line of a requirement in a lock file; its hashes follow, indented."""
+
+SCRIPT = re.compile(r"(?:\.\./\.\./)?bin/([^/,]+),")
+"""A line of an installed package's RECORD that names one of its commands."""
 
 
 def read_names(path: Path) -> list[str]:
@@ -36,9 +38,14 @@ def locked(lock: str, names: Iterable[str]) -> list[str]:
     if unknown := wanted - {name for name, _ in found}:
         raise BadInputError(
             f"requirements.lock does not hold {', '.join(sorted(unknown))}",
-            solution="run `make lock`, or correct images/model-base/python-packages.txt",
+            solution="run `make lock`, or correct python-packages.txt of the image (below images)",
         )
     return [text for name, text in found if name in wanted]
+
+
+def every_name(lock: str) -> list[str]:
+    """The names of all packages in a lock file."""
+    return sorted({name for name, _ in _requirements(lock)})
 
 
 def for_python(requirements: Iterable[str], full_version: str) -> list[str]:
@@ -73,15 +80,30 @@ def install(requirements: Iterable[str], version: str, target: Path) -> None:
     argv += ["--target", str(target), "--requirement", str(listing), "--no-deps", "--require-hashes"]
     argv += ["--only-binary=:all:", "--implementation=cp", f"--python-version={version}"]
     run(argv, env=os.environ, timeout=1800)
-    _remove_commands(target)
+    remove_scripts(target)
 
 
-def _remove_commands(target: Path) -> None:
-    """Commands name the interpreter that pip ran with, which no image has: remove them and their records."""
-    shutil.rmtree(target / "bin", ignore_errors=True)
+def remove_scripts(target: Path) -> None:
+    """Scripts name the interpreter that pip ran with, which no image has: remove them, with their lines in RECORD.
+
+    Programs, such as ruff's, stay where their package looks for them.
+    """
+    folder = target / "bin"
+    for path in sorted(folder.glob("*")):
+        if path.read_bytes()[:2] == b"#!":
+            path.unlink()
+    left = {path.name for path in folder.glob("*")}
+    if folder.exists() and not left:
+        folder.rmdir()
     for record in target.glob("*.dist-info/RECORD"):
         lines = record.read_text().splitlines(keepends=True)
-        record.write_text("".join(line for line in lines if not line.startswith(("bin/", "../../bin/"))))
+        record.write_text("".join(line for line in lines if _stays(line, left)))
+
+
+def _stays(line: str, left: Container[str]) -> bool:
+    """Whether a line of RECORD (path,hash,size) names something that is still there."""
+    found = SCRIPT.match(line)
+    return not found or found[1] in left
 
 
 def _requirements(lock: str) -> Iterator[tuple[str, str]]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,18 @@ def test_mmdebstrap_gets_the_sources_and_the_settings_that_reach_them(fake, tmp_
     assert "--include=python3,ca-certificates" in words
     assert '--aptopt=Acquire::http::Proxy "http://proxy.example.invalid:3128";' in words
     assert not any("Languages" in word for word in words)
+
+
+def test_packages_for_images_on_top_are_only_fetched(fake, tmp_path):
+    calls = fake("mmdebstrap", 'for word in "$@"; do echo "$word"; done >> "$CALLS"')
+    fake("apt-config", "")
+    folder = tmp_path / "it's"
+    make(tmp_path / "rootfs.tar", BOOKWORM, [], ["python3"], epoch=7, more={folder: ["git", "skopeo"]})
+    hooks = [word for word in calls.read_text().splitlines() if word.startswith("--customize-hook=")]
+    assert "--include=python3" in calls.read_text().splitlines()
+    assert "--download-only" in hooks[0]
+    assert "install git skopeo" in hooks[0]
+    assert shlex.split(hooks[1].partition("=")[2]) == ["sync-out", "/packages", str(folder)]
 
 
 def test_a_source_that_does_not_answer_is_a_failed_tool(fake, tmp_path):

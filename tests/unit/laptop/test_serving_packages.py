@@ -4,7 +4,7 @@ import pytest
 
 from hallmark.errors import BadInputError
 from laptop.base_image import LOCK, RECIPE
-from laptop.serving_packages import for_python, locked, read_names
+from laptop.serving_packages import every_name, for_python, locked, read_names, remove_scripts
 
 SAMPLE = """\
 # a comment
@@ -60,3 +60,26 @@ def test_every_package_of_the_base_image_is_locked_once_for_each_python(python):
     chosen = for_python(locked(LOCK.read_text(), names), python)
     assert sorted(requirement.partition("==")[0] for requirement in chosen) == sorted(names)
     assert all("--hash=sha256:" in requirement for requirement in chosen)
+
+
+def test_a_lock_s_names_are_each_told_once():
+    assert every_name(SAMPLE) == ["joblib", "numpy", "ruamel-yaml"]
+
+
+def test_scripts_go_with_their_lines_in_record_and_programs_stay(tmp_path):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "tool").write_bytes(b"#!/usr/bin/python3\n")
+    (tmp_path / "bin" / "ruff").write_bytes(b"\x7fELF")
+    record = tmp_path / "thing.dist-info" / "RECORD"
+    record.parent.mkdir()
+    record.write_text("../../bin/tool,sha256=a,1\nbin/ruff,sha256=b,2\nbinary/bin/tool,sha256=c,3\n")
+    remove_scripts(tmp_path)
+    assert [path.name for path in (tmp_path / "bin").iterdir()] == ["ruff"]
+    assert record.read_text() == "bin/ruff,sha256=b,2\nbinary/bin/tool,sha256=c,3\n"
+
+
+def test_a_folder_of_nothing_but_scripts_goes_too(tmp_path):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "tool").write_bytes(b"#!/usr/bin/python3\n")
+    remove_scripts(tmp_path)
+    assert list(tmp_path.iterdir()) == []
