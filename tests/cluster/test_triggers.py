@@ -6,12 +6,8 @@ The repository `makers/pushed` is this test's own. Its runs are looked at and re
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import hmac
-import http.client
 import json
-import os
-import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +18,12 @@ import yaml
 
 from cluster import gitea, kubectl
 from cluster.catalog import secret
+from cluster.daemons import inside
 from cluster.enrolment import BOT, MAKER, MAKERS, people, push
 from cluster.forge import Forge, NotFoundError
-from cluster.places import PIPELINES_NAMESPACE, PROGRAMS
+from cluster.places import PIPELINES_NAMESPACE
 from cluster.waiting import until
+from hallmark.process import run
 from laptop import repositories
 from laptop.setup import ROOT
 
@@ -39,22 +37,29 @@ WITHIN = 30.0
 
 @dataclass(frozen=True, kw_only=True)
 class Sender:
-    """Sends events of its own to the EventListener, as Gitea would."""
+    """Sends events of its own to the EventListener, over the node's network as Gitea does."""
 
-    port: int
+    address: str
 
     def send(self, body: dict[str, Any], *, key: str = KEY, signed: bool = True) -> int:
         """The status of the EventListener's answer: 202 also for what it then refuses."""
         text = json.dumps(body)
-        headers = {"Content-Type": "application/json", "X-GitHub-Event": "push"}
+        lines = [
+            "POST / HTTP/1.1",
+            f"Host: {self.address}",
+            "Connection: close",
+            "Content-Type: application/json",
+            f"Content-Length: {len(text)}",
+            "X-GitHub-Event: push",
+        ]
         if signed:
-            headers["X-Hub-Signature-256"] = (
-                f"sha256={hmac.new(key.encode(), text.encode(), hashlib.sha256).hexdigest()}"
-            )
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        with contextlib.closing(connection):
-            connection.request("POST", "/", text, headers)
-            return connection.getresponse().status
+            lines.append(f"X-Hub-Signature-256: sha256={hmac.new(key.encode(), text.encode(), 'sha256').hexdigest()}")
+        request = "\r\n".join([*lines, "", text])
+        # Without `ignoreeof` the connection is half closed after the request, and the listener takes that for a caller
+        # who has gone.
+        ask = ["socat", "-t1", "STDIO,ignoreeof", f"TCP:{self.address}"]
+        answer = run(inside(ask), stdin=request, timeout=30).stdout
+        return int(answer.split()[1])
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +76,7 @@ def forge() -> Iterator[Forge]:
     enrolled = yaml.safe_load((ROOT / "triggers/gitea/iris.yaml").read_text().replace("iris", NAME))
     enrolled["metadata"]["namespace"] = PIPELINES_NAMESPACE
     kubectl.apply(enrolled, secret(f"{NAME}-webhook", {"secret": KEY.encode()}))
-    service = kubectl.get("service", "el-hallmark", namespace=PIPELINES_NAMESPACE)
-    assert service, "no EventListener: `make cluster-up` installs it"
-    found.ensure_webhook(REPOSITORY, f"http://{service['spec']['clusterIP']}:8080", KEY)
+    found.ensure_webhook(REPOSITORY, f"http://{listener()}", KEY)
     yield found
     found.ask("DELETE", f"/repos/{REPOSITORY}")
     kubectl.kubectl("delete", "trigger", NAME, f"--namespace={PIPELINES_NAMESPACE}")
@@ -81,16 +84,8 @@ def forge() -> Iterator[Forge]:
 
 
 @pytest.fixture(scope="module")
-def sender(forge: Forge) -> Iterator[Sender]:
-    argv = [str(PROGRAMS / "kubectl"), "port-forward", f"--namespace={PIPELINES_NAMESPACE}", "service/el-hallmark"]
-    env = {**os.environ, **kubectl.environment()}
-    with subprocess.Popen([*argv, ":8080"], env=env, stdout=subprocess.PIPE, text=True) as forwarding:
-        try:
-            assert forwarding.stdout
-            # "Forwarding from 127.0.0.1:40123 -> 8080"
-            yield Sender(port=int(forwarding.stdout.readline().split(" -> ")[0].rpartition(":")[2]))
-        finally:
-            forwarding.terminate()
+def sender(forge: Forge) -> Sender:
+    return Sender(address=listener())
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +107,13 @@ def work(forge: Forge, tmp_path_factory: pytest.TempPathFactory) -> Callable[...
     return pushed
 
 
+def listener() -> str:
+    """Where the EventListener is called on the node."""
+    service = kubectl.get("service", "el-hallmark", namespace=PIPELINES_NAMESPACE)
+    assert service, "no EventListener: `make cluster-up` installs it"
+    return f"{service['spec']['clusterIP']}:8080"
+
+
 @pytest.fixture(autouse=True)
 def no_runs_left() -> Iterator[None]:
     remove_runs()
@@ -128,7 +130,7 @@ def runs() -> list[dict[str, Any]]:
 
 
 def run_names() -> list[str]:
-    return sorted(run["metadata"]["name"] for run in runs())
+    return sorted(one["metadata"]["name"] for one in runs())
 
 
 def wait_for_run(name: str) -> None:
@@ -153,7 +155,7 @@ def refused(*, at_once: bool) -> Iterator[None]:
     triggers = kubectl.items("trigger", namespace=PIPELINES_NAMESPACE, selector="hallmark.dev/starts=delivery")
     expected = before + (1 if at_once else len(triggers))
     until(lambda: refusals() >= expected, "the refusal", seconds=WITHIN)
-    assert (refusals(), run_names()) == (expected, [])
+    assert run_names() == []
 
 
 def event(commit: str, **changes: Any) -> dict[str, Any]:
@@ -171,13 +173,13 @@ def test_a_push_starts_one_run_that_says_whose_it_is(work):
     message = 'Quote "this", and $(params.that)\n\nMore of it.'
     commit = work("one", message=message)
     wait_for_run(f"{NAME}-{commit[:12]}")
-    (run,) = runs()
-    metadata = run["metadata"]
+    (started,) = runs()
+    metadata = started["metadata"]
     assert metadata["labels"]["hallmark.dev/repository"] == f"{MAKERS}.{NAME}"
     assert metadata["labels"]["hallmark.dev/commit"] == commit
     assert metadata["labels"]["hallmark.dev/sender"] == MAKER
     assert metadata["annotations"]["hallmark.dev/commit-message"] == 'Quote "this", and (params.that)'
-    params = {param["name"]: param["value"] for param in run["spec"]["params"]}
+    params = {param["name"]: param["value"] for param in started["spec"]["params"]}
     assert params["revision"] == commit
 
 
@@ -194,7 +196,7 @@ def test_telling_of_a_push_once_more_starts_no_second_run(forge, work, sender):
     logged = ["logs", f"--namespace={PIPELINES_NAMESPACE}", "deployment/el-hallmark", "--since=60s"]
     until(lambda: f'\\"{name}\\" already exists' in kubectl.kubectl(*logged).stdout, "the refusal", seconds=WITHIN)
     assert run_names() == sorted([name, f"{NAME}-{'b' * 12}"])
-    assert first["metadata"]["uid"] in {run["metadata"]["uid"] for run in runs()}
+    assert first["metadata"]["uid"] in {one["metadata"]["uid"] for one in runs()}
 
 
 def test_a_push_to_another_branch_starts_nothing(work):
