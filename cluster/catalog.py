@@ -35,7 +35,7 @@ def publish_images(say: Say) -> dict[str, str]:
         if not _registry("releases").holds(repository, image.digest):
             to = ["--dest-tls-verify=false", "--dest-authfile", str(registry.credential("releases"))]
             target = f"docker://{registry.outside('releases')}/{repository}:{VERSION}"
-            run(["skopeo", "copy", "--quiet", *to, f"oci:{image.layout}:latest", target], timeout=900)
+            run(["skopeo", "copy", "--quiet", *to, image.source, target], timeout=900)
         found[name] = f"{RELEASES}/{repository}@{image.digest}"
     return found
 

@@ -14,14 +14,10 @@ COREFILE = f"""\
   errors
   health :8080
   ready :8181
-  hosts {{
+  hosts /dev/null {DOMAIN} {{
     {NODE_ADDRESS} {NAMES}
-    fallthrough
   }}
   kubernetes cluster.local in-addr.arpa
-  template ANY ANY {DOMAIN} {{
-    rcode NXDOMAIN
-  }}
   cache 5
 }}
 """

@@ -102,11 +102,11 @@ def enrol(name: str, sides: Sides, base_image: str, *, config: str = "") -> Enro
     forge.allow(enrolled.config, BOT, "write")
     _apply_validators(name, sides.validators)
     with tempfile.TemporaryDirectory(prefix="enrolment-") as scratch:
-        config = Path(scratch) / "config"
-        shutil.copytree(sides.config, config, ignore_dangling_symlinks=True)
-        file = config / kustomization.PATH
+        described = Path(scratch) / "config"
+        shutil.copytree(sides.config, described, ignore_dangling_symlinks=True)
+        file = described / kustomization.PATH
         file.write_text(file.read_text().replace(address, enrolled.params["release-image"]))
-        publish(config, enrolled.config, "Describe the deployment", BOT)
+        publish(described, enrolled.config, "Describe the deployment", BOT)
     publish(sides.repository, enrolled.source, f"{model.metadata.name} {model.metadata.version}", MAKER)
     return enrolled
 
@@ -136,11 +136,11 @@ def push_change(repository: str, note: str) -> str:
     """Push one more commit, as the maker: the same model with another note in its README; the commit's SHA."""
     bare = STATE / "published" / f"{repository}.git"
     with tempfile.TemporaryDirectory(prefix="change-") as scratch:
-        work_tree = Path(scratch) / "source"
-        run(["git", "clone", "--quiet", str(bare), str(work_tree)])
-        with (work_tree / "README.md").open("a") as readme:
+        copy = Path(scratch) / "copy"
+        run(["git", "clone", "--quiet", str(bare), str(copy)])
+        with (copy / "README.md").open("a") as readme:
             readme.write(f"\n{note}\n")
-        return publish(work_tree, repository, note, MAKER)
+        return publish(copy, repository, note, MAKER)
 
 
 def password(user: str) -> str:

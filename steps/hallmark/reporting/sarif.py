@@ -9,6 +9,8 @@ from importlib import metadata
 from typing import Any, Literal
 from urllib.parse import quote
 
+from hallmark import __version__
+
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
 Level = Literal["error", "warning", "note"]
@@ -60,7 +62,8 @@ def _run(tool: str, findings: Sequence[Finding]) -> dict[str, Any]:
         "tool": {
             "driver": {
                 "name": tool,
-                "version": metadata.version(tool),
+                # A step image holds this package without its metadata.
+                "version": __version__ if tool == "hallmark" else metadata.version(tool),
                 "rules": [{"id": rule, **({"helpUri": uri} if uri else {})} for rule, uri in rules.items()],
             }
         },
