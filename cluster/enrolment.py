@@ -78,8 +78,10 @@ def people() -> None:
         forge.ensure_organisation(organisation)
     for user in (MAKER, BOT):
         forge.ensure_user(user, password(user))
-    credential = {"username": BOT.encode(), "password": password(BOT).encode()}
-    kubectl.apply(secret("source-credential", credential), secret("config-credential", credential))
+    for name, right in {"source-credential": "read", "config-credential": "write"}.items():
+        # A token may do less than its user: the task that reads sources cannot commit manifests.
+        token = forge.new_token(BOT, password(BOT), name, [f"{right}:repository"])
+        kubectl.apply(secret(name, {"username": BOT.encode(), "password": token.encode()}))
 
 
 def enrol(name: str, sides: Sides, base_image: str, *, config: str = "") -> Enrolled:
@@ -108,6 +110,7 @@ def enrol(name: str, sides: Sides, base_image: str, *, config: str = "") -> Enro
         file.write_text(file.read_text().replace(address, enrolled.params["release-image"]))
         publish(described, enrolled.config, "Describe the deployment", BOT)
     publish(sides.repository, enrolled.source, f"{model.metadata.name} {model.metadata.version}", MAKER)
+    forge.protect(enrolled.config, "main", [BOT])
     return enrolled
 
 

@@ -153,10 +153,11 @@ def test_every_step_runs_restricted(name: str) -> None:
     for step in TASKS[name]["spec"]["steps"]:
         context = step["securityContext"]
         assert "privileged" not in context
-        assert context["seccompProfile"] == {"type": "RuntimeDefault"}
         if TRUST[name].root:
+            assert "seccompProfile" not in context, "it would forbid the namespaces that shut the build in"
             assert context["capabilities"] == {"add": ["SETFCAP"]}
         else:
+            assert context["seccompProfile"] == {"type": "RuntimeDefault"}
             assert context["capabilities"] == {"drop": ["ALL"]}
             assert context["runAsNonRoot"] is True
             assert context["allowPrivilegeEscalation"] is False
