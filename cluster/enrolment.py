@@ -87,6 +87,8 @@ def people() -> None:
 def enrol(name: str, sides: Sides, base_image: str, *, config: str = "") -> Enrolled:
     """Publish the three sides: the maker's folder is pushed last, since a push may start a delivery.
 
+    A repository that has commits is its owners'; nothing is pushed to it again.
+
     Args:
         config: name of the operators' repository; by default one of this model's own.
 
@@ -103,13 +105,15 @@ def enrol(name: str, sides: Sides, base_image: str, *, config: str = "") -> Enro
     forge.allow(enrolled.source, BOT, "read")
     forge.allow(enrolled.config, BOT, "write")
     _apply_validators(name, sides.validators)
-    with tempfile.TemporaryDirectory(prefix="enrolment-") as scratch:
-        described = Path(scratch) / "config"
-        shutil.copytree(sides.config, described, ignore_dangling_symlinks=True)
-        file = described / kustomization.PATH
-        file.write_text(file.read_text().replace(address, enrolled.params["release-image"]))
-        publish(described, enrolled.config, "Describe the deployment", BOT)
-    publish(sides.repository, enrolled.source, f"{model.metadata.name} {model.metadata.version}", MAKER)
+    if not forge.has_commits(enrolled.config):
+        with tempfile.TemporaryDirectory(prefix="enrolment-") as scratch:
+            described = Path(scratch) / "config"
+            shutil.copytree(sides.config, described, ignore_dangling_symlinks=True)
+            file = described / kustomization.PATH
+            file.write_text(file.read_text().replace(address, enrolled.params["release-image"]))
+            publish(described, enrolled.config, "Describe the deployment", BOT)
+    if not forge.has_commits(enrolled.source):
+        publish(sides.repository, enrolled.source, f"{model.metadata.name} {model.metadata.version}", MAKER)
     forge.protect(enrolled.config, "main", [BOT])
     return enrolled
 

@@ -105,12 +105,16 @@ class Forge:
         """Have a webhook tell once more of the head of the repository's main branch."""
         self.ask("POST", f"{_repository(repository)}/hooks/{webhook}/tests")
 
+    def has_commits(self, repository: str, branch: str = "main") -> bool:
+        """Whether anything was ever pushed to a branch."""
+        return self._exists(f"{_repository(repository)}/branches/{quote(branch, safe='')}")
+
     def head(self, repository: str, branch: str = "main") -> str:
         """The commit that a branch is at."""
         return str(self.ask("GET", f"{_repository(repository)}/branches/{quote(branch, safe='')}")["commit"]["id"])
 
-    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """One call of the API, `path` without its `/api/v1`; the answer's JSON, or None if it has no body.
+    def ask(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, raw: bool = False) -> Any:
+        """One call of the API, `path` without its `/api/v1`; the answer's JSON (`raw`: text), or None if it is empty.
 
         Raises:
             NotFoundError: the answer is 404.
@@ -138,6 +142,8 @@ class Forge:
                 f"Gitea answers {response.status} to {method} {path}: {answer[:300].decode(errors='replace')}",
                 solution="check the names, and what this user may do",
             )
+        if raw:
+            return answer.decode()
         return json.loads(answer) if answer else None
 
     def _exists(self, path: str) -> bool:
