@@ -168,6 +168,15 @@ def _step(step: Step, spec: TaskSpec, place: str) -> None:
         raise InputError("runAsNonRoot is true and runAsUser is 0", where=place)
 
 
+def _working_dir(path: str, place: str) -> None:
+    if path and not path.startswith(("/", "$(")):
+        raise InputError(
+            f"workingDir {path!r} is relative: containerd and runc start no such container",
+            where=place,
+            solution=f"Write /workspace/{path}, or a workspace's path.",
+        )
+
+
 def _container(part: Step | Sidecar, volumes: set[str], workspaces: set[str], place: str) -> None:
     for mount in part.volume_mounts:
         if mount.name not in volumes:
@@ -180,6 +189,7 @@ def _container(part: Step | Sidecar, volumes: set[str], workspaces: set[str], pl
             raise InputError(f"mountPath {mount.mount_path!r} is not absolute", where=place)
         if mount.mount_path.startswith("/tekton/") and not mount.mount_path.startswith("/tekton/home"):
             raise InputError("volumeMount cannot be mounted under /tekton/", where=place)
+    _working_dir(part.working_dir, place)
     for usage in part.workspaces:
         if usage.name not in workspaces:
             raise InputError(

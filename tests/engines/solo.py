@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from engines.podman import storage
 from engines.scenario import Finished, Given, Scenario
 
 SECONDS = 60
@@ -20,17 +21,17 @@ def run(scenario: Scenario, places: Mapping[str, object], folder: Path) -> Finis
     run_dir = folder / "run"
     what = ["start", scenario.start] if scenario.start else ["run"]
     argv = [*what, "-f", str(scenario.file), "--run-dir", str(run_dir), "-o", "yaml"]
-    argv += [f"--image-store={folder / 'images'}", *_flags(scenario.given(places))]
-    done = subprocess.run(
-        [sys.executable, "-m", "tkn_solo.cli", *argv],
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-        # Something in the environment that no step may see.
-        env={**os.environ, "LEAKED": "from-the-outside"},
-        cwd=folder,
-    )
+    with storage(folder / "images") as images:
+        done = subprocess.run(
+            [sys.executable, "-m", "tkn_solo.cli", *argv, f"--image-store={images}", *_flags(scenario.given(places))],
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+            # Something in the environment that no step may see.
+            env={**os.environ, "LEAKED": "from-the-outside"},
+            cwd=folder,
+        )
     document = yaml.safe_load(done.stdout) or {"items": []}
     objects = document.get("items", [document])
     logs = {place: (run_dir / "logs" / f"{place}.log").read_text().splitlines() for place in scenario.logs}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import secrets
@@ -14,6 +13,7 @@ from typing import Any
 import yaml
 
 from cluster import kubectl, registry
+from cluster.catalog import secret
 from cluster.places import PROGRAMS
 from cluster.waiting import until
 from engines.scenario import Finished, Given, Scenario
@@ -55,7 +55,7 @@ def finished(kind: str, name: str, where: str, *, seconds: float) -> list[Object
 
     def ended() -> bool:
         found[:] = _objects(kind, name, where)
-        return all("completionTime" in item.get("status", {}) for item in found)
+        return all(_condition(item) in ("True", "False") for item in found)
 
     until(ended, f"{kind} {where}/{name} to end", seconds=seconds, pause=1)
     return found
@@ -72,6 +72,20 @@ def log(place: str, objects: list[Object], where: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+def logs(objects: list[Object], where: str) -> dict[str, str]:
+    """What the steps and sidecars of all last attempts printed, by `task/step` and `task/sidecar-name`."""
+    tasks = {child["name"]: child["pipelineTaskName"] for child in objects[0]["status"]["childReferences"]}
+    found = {}
+    for item in objects[1:]:
+        task, status = tasks[item["metadata"]["name"]], item["status"]
+        containers = {f"{task}/{step['name']}": step["container"] for step in status.get("steps", [])}
+        containers |= {f"{task}/{side['container']}": side["container"] for side in status.get("sidecars", [])}
+        for place, container in containers.items():
+            what = ["logs", f"--namespace={where}", status["podName"], f"--container={container}"]
+            found[place] = kubectl.kubectl(*what).stdout
+    return found
+
+
 @contextmanager
 def namespace(name: str) -> Iterator[str]:
     """A new namespace, in which pods may pull from the cluster's registries."""
@@ -80,8 +94,9 @@ def namespace(name: str) -> Iterator[str]:
     _create("", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": where, "labels": labels}})
     try:
         credentials = [json.loads(registry.credential(name).read_text())["auths"] for name in registry.PORTS]
-        auths = json.dumps({"auths": {key: value for auths in credentials for key, value in auths.items()}})
-        _create(where, secret("pull", {".dockerconfigjson": auths.encode()}, "kubernetes.io/dockerconfigjson"))
+        auths = {"auths": {key: value for auths in credentials for key, value in auths.items()}}
+        pull = secret("pull", {".dockerconfigjson": json.dumps(auths).encode()}, namespace=where)
+        _create(where, {**pull, "type": "kubernetes.io/dockerconfigjson"})
         # Kubernetes makes the service account itself, a moment after the namespace.
         until(lambda: bool(kubectl.get("serviceaccount", "default", namespace=where)), "a service account", seconds=30)
         patch = json.dumps({"imagePullSecrets": [{"name": "pull"}], "automountServiceAccountToken": False})
@@ -91,20 +106,15 @@ def namespace(name: str) -> Iterator[str]:
         kubectl.kubectl("delete", "namespace", where, "--wait=false")
 
 
-def secret(name: str, files: Mapping[str, bytes], kind: str = "Opaque") -> Object:
-    """A Secret, or with `files_of` of a folder the Secret that tkn-solo would take that folder for."""
-    data = {key: base64.b64encode(content).decode() for key, content in files.items()}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "type": kind, "data": data}
-
-
-def config_map(name: str, files: Mapping[str, bytes]) -> Object:
-    data = {key: content.decode() for key, content in files.items()}
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
-
-
 def files_of(folder: Path) -> dict[str, bytes]:
     """Each file of a folder by its name."""
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+def config_map(name: str, folder: Path) -> Object:
+    """As text: of binary data Kubernetes makes no environment."""
+    data = {key: content.decode() for key, content in files_of(folder).items()}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
 
 
 def step_image(task: str) -> str:
@@ -114,9 +124,19 @@ def step_image(task: str) -> str:
     return str(found["spec"]["steps"][0]["image"])
 
 
+def have_images(*tasks: str) -> None:
+    """Have the images of these Tasks on the node, so that no run needs the registry for them."""
+    with namespace("images") as where:
+        containers = [{"name": task, "image": step_image(task), "command": ["true"]} for task in tasks]
+        spec = {"restartPolicy": "Never", "containers": containers}
+        _create(where, {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "images"}, "spec": spec})
+        ended = ["wait", f"--namespace={where}", "pod/images", "--for=jsonpath={.status.phase}=Succeeded"]
+        kubectl.kubectl(*ended, f"--timeout={SECONDS}s", timeout=SECONDS)
+
+
 def _give(given: Given, where: str) -> None:
-    _create(where, *(secret(name, files_of(folder)) for name, folder in given.secrets.items()))
-    _create(where, *(config_map(name, files_of(folder)) for name, folder in given.config_maps.items()))
+    _create(where, *(secret(name, files_of(folder), namespace=where) for name, folder in given.secrets.items()))
+    _create(where, *(config_map(name, folder) for name, folder in given.config_maps.items()))
     for name, folder in given.claims.items():
         _fill_claim(name, folder, where)
 
@@ -176,7 +196,8 @@ def _with_user(document: Object) -> Object:
 def _create(where: str, *objects: Object) -> None:
     if objects:
         here = [f"--namespace={where}"] if where else []
-        kubectl.kubectl("create", *here, "-f", "-", stdin=yaml.safe_dump_all(objects, sort_keys=False))
+        # As JSON: in YAML, Kubernetes takes a bare `n` for false.
+        kubectl.kubectl("create", *here, "-f", "-", stdin="\n".join(map(json.dumps, objects)))
 
 
 def _objects(kind: str, name: str, where: str) -> list[Object]:
@@ -187,6 +208,12 @@ def _objects(kind: str, name: str, where: str) -> list[Object]:
     children = kubectl.items("taskrun", namespace=where, selector=f"tekton.dev/pipelineRun={name}")
     by_name = {child["metadata"]["name"]: child for child in children}
     return [run, *(by_name[child["name"]] for child in run.get("status", {}).get("childReferences", []))]
+
+
+def _condition(item: Object) -> str:
+    """Whether it succeeded: `True`, `False`, or while it runs `Unknown`. Not each that failed has a completion time."""
+    conditions = item.get("status", {}).get("conditions", [])
+    return str(conditions[0]["status"]) if conditions else "Unknown"
 
 
 def _status(task: str, objects: list[Object]) -> Object:

@@ -18,9 +18,10 @@ import yaml
 
 from engines import solo
 from engines.observation import asked, observed, wanted
+from engines.podman import listed, podman_on, storage
 from engines.rootfs import make_rootfs
 from engines.scenario import SEMANTICS, Scenario
-from tkn_solo.host.podman import Podman, runtime_folder
+from tkn_solo.host.podman import Podman
 
 SECONDS = 60
 
@@ -29,9 +30,6 @@ SECONDS = 60
 def test_a_run_ends_as_on_a_cluster(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     scenario = Scenario(name)
     places = {place: request.getfixturevalue(place) for place in PLACES if scenario.needs(place)}
-    if "rootfs" in places:
-        # It looks afterwards whether a container was left.
-        request.getfixturevalue("images")
     finished = solo.run(scenario, places, tmp_path)
     assert finished.exit_code == scenario.expect["exit"], finished.errors
     for text in scenario.expect.get("errors", []):
@@ -87,27 +85,8 @@ def rootfs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def images(tmp_path: Path) -> Iterator[Path]:
-    """A storage for podman; nothing may be left running in it."""
-    folder = tmp_path / "images"
-    yield folder
-    left = listed(folder)
-    # Podman may keep its storage mounted, which would keep pytest from removing the folder.
-    subprocess.run(["umount", str(folder / "graph" / "overlay")], capture_output=True, check=False)
-    shutil.rmtree(runtime_folder(folder))
-    assert left == ""
-
-
-def podman_on(folder: Path) -> list[str]:
-    """Podman on the storage that tkn-solo keeps in this folder."""
-    runtime = runtime_folder(folder)
-    places = {"--root": folder / "graph", "--runroot": runtime / "run", "--tmpdir": runtime / "tmp"}
-    return ["podman", "--runtime", "runc", *(str(part) for place in places.items() for part in place)]
-
-
-def listed(folder: Path) -> str:
-    """The names of all containers in the storage."""
-    command = [*podman_on(folder), "ps", "--all", "--format", "{{.Names}}"]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    with storage(tmp_path / "images") as folder:
+        yield folder
 
 
 def test_every_scenario_has_a_pipeline_and_an_expectation() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import re
@@ -25,6 +26,9 @@ from tkn_solo.process import Ending, Exit, StopSignal
 from tkn_solo.substitution import Replacements, replace, replace_list, replace_text
 from tkn_solo.values import Value, format_duration
 from tkn_solo.variables import merge, of_value
+
+USER_ERROR = "[User error] "
+"""What upstream puts before messages of mistakes that the user made."""
 
 
 class HostBackend:
@@ -54,9 +58,12 @@ class HostBackend:
         try:
             end = attempt.execute()
         except InputError as error:
-            end = TaskEnd(succeeded=False, reason="TaskRunValidationFailed", message=error.told)
+            reason = error.condition or "TaskRunValidationFailed"
+            attempt.skip_rest(reason)
+            end = TaskEnd(succeeded=False, reason=reason, message=error.told)
         except InfrastructureError as error:
             reason = error.condition or "Failed"
+            attempt.skip_rest(reason)
             end = TaskEnd(succeeded=False, reason=reason, message=error.told, infrastructure=True)
         return Attempt(
             end=end,
@@ -106,6 +113,11 @@ class _Run:
         finally:
             pod.remove()
 
+    def skip_rest(self, reason: str) -> None:
+        """Steps that had not started end as the attempt did."""
+        for step in self._task.steps[len(self.states) :]:
+            self._add(step, 1, reason, reason, time.time())
+
     def _execute(self, pod: Pod) -> TaskEnd:
         if not self._task.sidecars:
             return self._steps(pod)
@@ -128,9 +140,14 @@ class _Run:
                 self._add(step, 1, "Error", "Skipped", time.time())
                 continue
             state, ending = self._step(step, pod)
+            cut = ending is not Ending.ITSELF and state.termination_reason != "TimeoutExceeded"
+            if cut:
+                # Upstream deletes the pod, so that it never learns of an exit code.
+                reason = self._why_over()
+                state = dataclasses.replace(state, exit_code=1, reason=reason, termination_reason=reason)
             self.states.append(state)
             self._tell(StepEnded(task=self._task.task, state=state))
-            if ending is not Ending.ITSELF and state.termination_reason != "TimeoutExceeded":
+            if cut:
                 return self._cut_short()
             if state.exit_code != 0 and state.termination_reason != "Continued":
                 failed = state
@@ -138,6 +155,9 @@ class _Run:
 
     def _over(self) -> bool:
         return self._stop.requested or (self._deadline is not None and time.monotonic() >= self._deadline)
+
+    def _why_over(self) -> str:
+        return "TaskRunCancelled" if self._stop.requested else "TaskRunTimeout"
 
     def _end(self, failed: ContainerState | None) -> TaskEnd:
         values, wrong = results.typed(self._raw, self._task.results)
@@ -150,12 +170,14 @@ class _Run:
         if wrong:
             told = ",".join(f' "{name}": {why}' for name, why in sorted(wrong.items()))
             problem = (
-                "Provided results don't match declared results; may be invalid JSON or missing result declaration: "
-                + told
+                f"{USER_ERROR}Provided results don't match declared results; "
+                f"may be invalid JSON or missing result declaration: {told}"
             )
         elif lacking := results.missing_keys(values, self._task.results):
             told = " ".join(f"{name}:[{' '.join(keys)}]" for name, keys in lacking.items())
-            problem = f"missing keys for these results which are required in TaskResult's properties map[{told}]"
+            problem = (
+                f"{USER_ERROR}missing keys for these results which are required in TaskResult's properties map[{told}]"
+            )
         if problem:
             return TaskEnd(succeeded=False, reason="TaskRunValidationFailed", message=problem, results=values)
         return TaskEnd(succeeded=True, reason="Succeeded", message="All Steps have completed executing", results=values)
@@ -167,14 +189,16 @@ class _Run:
         return f"{message}. {self._note}" if self._note else message
 
     def _cut_short(self) -> TaskEnd:
-        """The attempt was cancelled, or its time was over; steps that had not started are not listed."""
+        """The attempt was cancelled, or its time was over."""
+        reason = self._why_over()
+        self.skip_rest(reason)
         values, _ = results.typed(self._raw, self._task.results)
         if self._stop.requested:
             message = f'TaskRun "{self._task.task_run}" was cancelled. {self._stop.message}'
-            return TaskEnd(succeeded=False, reason="TaskRunCancelled", message=message, results=values)
-        within = format_duration(self._task.timeout or 0)
-        message = f'TaskRun "{self._task.task_run}" failed to finish within "{within}"'
-        return TaskEnd(succeeded=False, reason="TaskRunTimeout", message=message, results=values)
+        else:
+            within = format_duration(self._task.timeout or 0)
+            message = f'TaskRun "{self._task.task_run}" failed to finish within "{within}"'
+        return TaskEnd(succeeded=False, reason=reason, message=message, results=values)
 
     def _step(self, step: Step, pod: Pod) -> tuple[ContainerState, Ending]:
         started = time.time()
@@ -193,7 +217,8 @@ class _Run:
             code = ended.code
             too_large = self._read_results(step, pod, started)
             if too_large and code == 0:
-                self._note, code = too_large, 1
+                # Of its own limit upstream's entrypoint tells in the log only; of the kubelet's it knows nothing.
+                self._note, code = "" if too_large == results.TOO_LARGE else too_large, 1
                 self._write(step, log, [f"{too_large}\n".encode()])
         if ended.ending is Ending.DEADLINE and self._step_timed_out(step, started):
             pod.write_exit_code(step, 1)

@@ -113,7 +113,8 @@ class Pod:
             # Missing folders are made, as a kubelet does, but never in a Secret or ConfigMap.
             descriptor = open_path(volume.root, volume.sub_path, create=not _is_projected(mount))
         except OutsideError as error:
-            raise InputError(f"subPath of {mount.target}: {error}") from None
+            reason = "CreateContainerConfigError"
+            raise InputError(f"subPath of {mount.target}: {error}", condition=reason) from None
         except OSError as error:
             raise InputError(f"subPath {volume.sub_path!r} of {mount.target}: {error.strerror}") from None
         descriptors.append(descriptor)

@@ -144,6 +144,7 @@ REFUSED = [
     ('script: "echo $(params.p)"', "command: [a], script: b", "", "script cannot be used with command"),
     ('script: "echo $(params.p)"', "args: [a]", "", "neither command nor script"),
     ("image: i", "workingDir: /x", "", "the step has no image"),
+    ("image: i", "image: i, workingDir: x", "", "workingDir 'x' is relative"),
     ("name: s, image: i", "name: s, image: i, onError: maybe", "", "expected continue or stopAndFail"),
     ("name: s, image: i", "name: s, image: i, timeout: -1s", "", "is negative"),
     (
