@@ -46,7 +46,7 @@ def build(
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.{os.getpid()}").resolve()
     link = " ".join(["-s", "-w", *(f"-X={name}={value}" for name, value in values.items())])
-    flags = ["-trimpath", "-ldflags", link, "-tags", tags, "-o", str(partial)]
+    flags = ["-trimpath", "-ldflags", link, "-o", str(partial), *(["-tags", tags] if tags else [])]
     inputs = _inputs(module, package)
     try:
         run(
