@@ -54,22 +54,24 @@ MINUTES = 60.0
 
 
 def missing(
-    path: str | None = None, commands: Mapping[str, str] = COMMANDS, files: Mapping[str, str] = NO_FILES
+    path: str | None = None, commands: Mapping[str, str] | None = None, files: Mapping[str, str] = NO_FILES
 ) -> list[str]:
     """The packages whose command or file is not found, sorted.
 
     Args:
         path: folders to search, as in PATH (default: this process's). The folders of the administrator's commands
             are always searched, because an ordinary user's PATH leaves them out.
-        commands: each command that is needed, and its package.
+        commands: each command that is needed, and its package (default: those of the laptop's part).
         files: the same for files with an absolute path.
     """
     searched = os.pathsep.join([os.environ.get("PATH", "") if path is None else path, "/usr/sbin", "/sbin"])
-    absent = {package for command, package in commands.items() if not shutil.which(command, path=searched)}
+    absent = {
+        package for command, package in (commands or COMMANDS).items() if not shutil.which(command, path=searched)
+    }
     return sorted(absent | {package for file, package in files.items() if not Path(file).exists()})
 
 
-def ensure(say: Say, commands: Mapping[str, str] = COMMANDS, files: Mapping[str, str] = NO_FILES) -> None:
+def ensure(say: Say, commands: Mapping[str, str] | None = None, files: Mapping[str, str] = NO_FILES) -> None:
     """Install what is missing; nothing is run when nothing is. Arguments as in :func:`missing`.
 
     Raises:
