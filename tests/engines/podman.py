@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +21,12 @@ def storage(folder: Path) -> Iterator[Path]:
     left = listed(folder)
     # Podman may keep its storage mounted, which would keep pytest from removing the folder.
     subprocess.run(["umount", str(folder / "graph" / "overlay")], capture_output=True, check=False)
-    shutil.rmtree(runtime_folder(folder))
+    # A container's own clean-up process may still write there for a moment.
+    for _ in range(50):
+        shutil.rmtree(runtime_folder(folder), ignore_errors=True)
+        if not runtime_folder(folder).exists():
+            break
+        time.sleep(0.1)
     assert left == ""
 
 
