@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from pathlib import Path
 
 from cluster import (
     apiserver,
@@ -44,7 +45,13 @@ def main() -> None:
     if os.geteuid() != 0:
         raise BadInputError(
             "a cluster on this machine needs root: network namespaces, mounts and control groups",
-            solution="run `make cluster-up` as root, or set KUBECONFIG to install into a cluster that you have",
+            solution="run `make cluster-up` as root, or install into a cluster that you have: docs/install.md",
+        )
+    given = os.environ.get("KUBECONFIG")
+    if given and Path(given).resolve() != USER_KUBECONFIG:
+        raise BadInputError(
+            f"KUBECONFIG is {given}, another cluster; nothing was done to it",
+            solution="install there as docs/install.md says, or unset KUBECONFIG to have a cluster on this machine",
         )
     programs.ensure(say)
     started = time.monotonic()
