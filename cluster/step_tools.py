@@ -14,6 +14,7 @@ from pathlib import Path
 
 from hallmark.errors import BadInputError
 from hallmark.files import sha256_file, write_text
+from hallmark.process import run
 from laptop import base_image, cosign, root_filesystem, serving_packages
 from laptop.base_image import EPOCH, LOCK
 from laptop.console import Say
@@ -22,15 +23,22 @@ from laptop.root_filesystem import Python
 from laptop.setup import ROOT, TOOLS
 
 RECIPE = ROOT / "images" / "steps"
-NAMES = ("steps", "build", "delivery")
-"""The step images, as Tasks name them. Each has a folder with lists in the recipe."""
+COSIGN = "cosign"
+"""The one program that no base has to have: it is built from the project's pinned sources."""
+
+PROGRAMS = {"steps": ["git", "ssh"], "build": ["buildah"], "delivery": [COSIGN, "git", "skopeo", "ssh"]}
+"""The step images, as Tasks name them, and the programs that their commands call."""
+
+NAMES = tuple(PROGRAMS)
+"""Each has a folder with lists in the recipe."""
 
 BASE = "localhost/step-base"
 GIVEN = "STEP_BASE_IMAGE"
 """Variable with an image to build on instead: it has Python, and brings git, skopeo and buildah itself."""
 
 EVERYTHING, NOT = "*", "-"
-ALL_PYTHONS = ", ".join(f"3.{n}" for n in range(root_filesystem.OLDEST_PYTHON, root_filesystem.NEWEST_PYTHON + 1))
+TELL_MISSING = 'for name; do command -v "$name" >/dev/null || echo "$name"; done'
+KNOWN_PYTHONS = [f"3.{minor}" for minor in range(root_filesystem.OLDEST_PYTHON, root_filesystem.NEWEST_PYTHON + 1)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +69,7 @@ class _Inputs:
             RECIPE / "tools.Containerfile",
             *sorted(RECIPE.glob("*/*-packages.txt")),
         ]
-        texts = [f"{path.relative_to(RECIPE)}\n{path.read_text()}" for path in [*recipe]]
+        texts = [f"{path.relative_to(RECIPE)}\n{path.read_text()}" for path in recipe]
         parts = [EPOCH, str(release), self.base, sha256_file(self.cosign), LOCK.read_text(), *texts]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
@@ -115,14 +123,14 @@ def _make(home: Path, inputs: _Inputs, say: Say) -> None:
             for folder in ("debian", "programs", "site-packages"):
                 (context / folder).mkdir(parents=True)
         if inputs.base:
-            python = _pull_base(tools.state, inputs.base, say)
+            python = _fetch_base(tools.state, inputs.base, scratch / "given.tar", say)
         else:
             python = _make_base(tools.state, scratch / "contexts", contexts, say)
-        shutil.copy(inputs.cosign, contexts["delivery"] / "programs" / "cosign")
+        shutil.copy(inputs.cosign, contexts["delivery"] / "programs" / COSIGN)
         for name, context in contexts.items():
             say(f"step image {name}: libraries")
             _install_libraries(name, python, context / "site-packages")
-            arguments = {"BASE_IMAGE": BASE, "PYTHON": python.version}
+            arguments = {"BASE_IMAGE": BASE, "PYTHON": python.version, "PROGRAMS": " ".join(PROGRAMS[name])}
             build(tools.state, RECIPE / "tools.Containerfile", context, image(name), arguments)
         remove(scratch / "contexts", home)
         write_text(scratch / "python", python.version)
@@ -155,21 +163,31 @@ def _make_base(state: Path, folder: Path, contexts: Mapping[str, Path], say: Say
     return python
 
 
-def _pull_base(state: Path, base: str, say: Say) -> Python:
-    """Have somebody else's base, and ask its Python for its version."""
+def _fetch_base(state: Path, base: str, archive: Path, say: Say) -> Python:
+    """Have somebody else's base, with this user's own logins, and look whether it has what is needed of it."""
     say(f"step images: on {base}")
-    insecure = ["--tls-verify=false"] if base_image.LOOPBACK.match(base) else []
-    buildah(state, ["pull", "--quiet", *insecure, base])
-    buildah(state, ["tag", base, BASE])
-    container = buildah(state, ["from", "--pull-never", base]).stdout.strip()
+    insecure = ["--src-tls-verify=false"] if base_image.LOOPBACK.match(base) else []
+    argv = ["skopeo", "copy", "--quiet", *insecure, f"docker://{base}", f"oci-archive:{archive}:{BASE}"]
+    run(argv, env=os.environ, timeout=900)
+    buildah(state, ["pull", "--quiet", f"oci-archive:{archive}"])
+    archive.unlink()
+    container = buildah(state, ["from", "--pull-never", BASE]).stdout.strip()
+    inside = ["run", "--isolation", "chroot", container, "--"]
+    needed = sorted({"python3", *(name for names in PROGRAMS.values() for name in names)} - {COSIGN})
+    missing = buildah(state, [*inside, "sh", "-c", TELL_MISSING, "sh", *needed]).stdout.split()
+    if missing:
+        raise BadInputError(
+            f"{base} does not have {', '.join(missing)}",
+            solution=f"install it there, or unset {GIVEN} to have a base made from Debian's packages",
+        )
     asked = ["python3", "-Ic", "import platform; print(platform.python_version())"]
-    version = buildah(state, ["run", "--isolation", "chroot", container, "--", *asked]).stdout.strip()
+    version = buildah(state, [*inside, *asked]).stdout.strip()
     buildah(state, ["rm", container])
     found = Python(package="python3", full_version=version)
-    if found.version not in ALL_PYTHONS.split(", "):
+    if found.version not in KNOWN_PYTHONS:
         raise BadInputError(
             f"{base} has Python {version}, for which requirements.lock is not made",
-            solution=f"give an image with one of {ALL_PYTHONS} as {GIVEN}, or none",
+            solution=f"give an image with one of {', '.join(KNOWN_PYTHONS)} as {GIVEN}, or none",
         )
     return found
 

@@ -35,7 +35,8 @@ EXAMPLE = (
 )
 
 MODEL_FOLDER = "model"
-NAME = "candidate"
+NAME = "localhost/candidate"
+"""With a registry before it: in a pod, `push` does not find a name without one again."""
 LOG = "build.log"
 """Beside the report: what the build printed, for its author."""
 LOG_CHARACTERS = 1 << 20
