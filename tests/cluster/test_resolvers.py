@@ -139,7 +139,7 @@ def where(published: Published) -> Iterator[str]:
 def ended(name: str, where: str, resolver: str, params: Params) -> dict[str, Any]:
     """The status of a TaskRun of the task that a resolver finds."""
     spec = {
-        # Tekton keeps what it resolved by digest for minutes: an earlier session's is no proof of this one.
+        # Tekton keeps what it resolved by digest for minutes: an earlier run's is no proof of this one.
         "taskRef": {"resolver": resolver, "params": listed({**params, "cache": "never"})},
         "params": listed({"repository-url": f"http://{GIT}/{MODEL}.git"}),
         "workspaces": [
