@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import yaml
-
-from cluster import kubectl, registry, step_images
+import hallmark
+from cluster import kubectl, overlay, registry, step_images
 from cluster.places import CANDIDATES, FORWARDED, GIT, PIPELINES_NAMESPACE, RELEASES, USER_KUBECONFIG
-from hallmark.files import write_text
 from hallmark.process import run
 from laptop import base_image as laptop_base_image
 from laptop.console import Say
 from laptop.registry import Registry
-from laptop.setup import ROOT, TOOLS
+from laptop.setup import TOOLS
 
 OVERLAY = USER_KUBECONFIG.parent / "overlay"
 """Made by each :func:`install`; what a platform team would keep in a repository of its own."""
-
-PLACEHOLDER = "registry.hallmark.dev"
-VERSION = "0.1.0"
 
 
 def publish_images(say: Say) -> dict[str, str]:
@@ -34,7 +27,7 @@ def publish_images(say: Say) -> dict[str, str]:
         repository = f"steps/{name}"
         if not _registry("releases").holds(repository, image.digest):
             to = ["--dest-tls-verify=false", "--dest-authfile", str(registry.credential("releases"))]
-            target = f"docker://{registry.outside('releases')}/{repository}:{VERSION}"
+            target = f"docker://{registry.outside('releases')}/{repository}:{hallmark.__version__}"
             run(["skopeo", "copy", "--quiet", *to, image.source, target], timeout=900)
         found[name] = f"{RELEASES}/{repository}@{image.digest}"
     return found
@@ -59,28 +52,8 @@ def install(images: Mapping[str, str], say: Say) -> None:
     """
     kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": PIPELINES_NAMESPACE}})
     kubectl.apply(*_pull_secrets(), *_registry_secrets())
-    OVERLAY.mkdir(parents=True, exist_ok=True)
-    base = Path(os.path.relpath(ROOT / "install/overlays/kubernetes", OVERLAY))
-    kustomization = {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "resources": [str(base)],
-        # Kustomize reads no single file outside its folder.
-        "configurations": ["images.yaml"],
-        "images": [
-            {
-                "name": f"{PLACEHOLDER}/{name}",
-                "newName": reference.partition("@")[0],
-                "digest": reference.partition("@")[2],
-            }
-            for name, reference in images.items()
-        ],
-        "patches": [{"path": "settings.yaml"}],
-    }
-    write_text(OVERLAY / "images.yaml", (ROOT / "install/overlays/kubernetes/images.yaml").read_text())
-    write_text(OVERLAY / "kustomization.yaml", yaml.safe_dump(kustomization, sort_keys=False))
-    write_text(OVERLAY / "settings.yaml", yaml.safe_dump(_settings(), sort_keys=False))
-    kubectl.kubectl("apply", "--server-side", "--force-conflicts", "-k", str(OVERLAY))
+    overlay.on_top(OVERLAY, overlay.OVERLAYS / "kubernetes", images, _settings())
+    overlay.apply(OVERLAY, force=True)
     say("Hallmark is installed in the namespace " + PIPELINES_NAMESPACE)
 
 

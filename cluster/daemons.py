@@ -97,6 +97,9 @@ def stop(name: str, *, patience: float = STOP_WITHIN) -> bool:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             if running(name) is None:
+                # Its children, such as socat's for each open connection, are in the process group that it led.
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(pid, signal.SIGKILL)
                 _children.pop(pid, None)
                 _pid_file(name).unlink(missing_ok=True)
                 return True

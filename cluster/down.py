@@ -13,7 +13,7 @@ from pathlib import Path
 from cluster import control_groups, daemons, network
 from cluster.errors import ClusterError
 from cluster.places import STATE, USER_KUBECONFIG
-from hallmark.process import run
+from laptop import clean
 from laptop.console import exit_code_of, say
 
 
@@ -23,20 +23,24 @@ def main() -> None:
     _end_pods()
     for name in daemons.known():
         daemons.stop(name)
-    _unmount()
+    clean.unmount_below(STATE)
     network.remove()
     control_groups.remove()
     shutil.rmtree(STATE, ignore_errors=True)
     shutil.rmtree(USER_KUBECONFIG.parent, ignore_errors=True)
-    if found := left():
+    # A process that was killed is gone only when its memory is.
+    deadline = time.monotonic() + 20
+    while (found := left()) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    if found:
         raise ClusterError(f"this was left: {', '.join(found)}", solution="run `make cluster-down` once more")
     say("the cluster is gone, with its processes, mounts, network and data")
 
 
 def left() -> list[str]:
     """What there still is of the cluster: processes, mounts, the namespace, control groups, files."""
-    processes = [f"process {pid}" for pid in _processes()]
-    mounts = [f"mount {path}" for path in _mounts()]
+    processes = [f"process {pid} ({_command(pid)[:100]})" for pid in _processes()]
+    mounts = [f"mount {path}" for path in clean.mounts_below(STATE, Path("/proc/self/mountinfo").read_text())]
     namespace = ["the network namespace"] if network.exists() else []
     groups = [f"control group {path}" for path in control_groups.left()]
     return [*processes, *mounts, *namespace, *groups, *([str(STATE)] if STATE.exists() else [])]
@@ -82,18 +86,6 @@ def _command(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:
         return ""
-
-
-def _mounts() -> list[str]:
-    """Mounts below the state folder, the deepest first."""
-    lines = Path("/proc/self/mounts").read_text().splitlines()
-    found = [line.split()[1].replace("\\040", " ") for line in lines]
-    return sorted((path for path in found if path.startswith(f"{STATE}/")), reverse=True)
-
-
-def _unmount() -> None:
-    for path in _mounts():
-        run(["umount", "--lazy", path], accept=None, timeout=60)
 
 
 if __name__ == "__main__":

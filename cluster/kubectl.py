@@ -28,7 +28,11 @@ def kubectl(
 
 def environment() -> dict[str, str]:
     """The variables that lead kubectl and tkn to the cluster."""
-    return {"KUBECONFIG": os.environ.get("KUBECONFIG") or str(USER_KUBECONFIG), "HOME": str(STATE)}
+    given = os.environ.get("KUBECONFIG")
+    if given and Path(given).resolve() != USER_KUBECONFIG:
+        # A program that fetches a user's credentials may need anything of theirs.
+        return dict(os.environ)
+    return {"KUBECONFIG": str(USER_KUBECONFIG), "HOME": str(STATE)}
 
 
 def apply(*objects: Mapping[str, Any], server_side: bool = False) -> None:

@@ -1,4 +1,7 @@
-"""`python -m cluster.up`: a real single-node Kubernetes with Tekton, two registries and Gitea, all real."""
+"""`python -m cluster.up`: a real single-node Kubernetes with Tekton, two registries and Gitea, all real.
+
+With KUBECONFIG set to another cluster, Hallmark is installed there instead.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from cluster import (
     control_images,
     controllers,
     coredns,
+    elsewhere,
     enrolment,
     etcd,
     gitea,
@@ -42,17 +46,20 @@ SAMPLE = Sides(
 
 
 def main() -> None:
+    given = os.environ.get("KUBECONFIG")
+    if given and Path(given).resolve() != USER_KUBECONFIG:
+        elsewhere.install(elsewhere.Settings.of(os.environ), say)
+        return
     if os.geteuid() != 0:
         raise BadInputError(
             "a cluster on this machine needs root: network namespaces, mounts and control groups",
             solution="run `make cluster-up` as root, or install into a cluster that you have: docs/install.md",
         )
-    given = os.environ.get("KUBECONFIG")
-    if given and Path(given).resolve() != USER_KUBECONFIG:
-        raise BadInputError(
-            f"KUBECONFIG is {given}, another cluster; nothing was done to it",
-            solution="install there as docs/install.md says, or unset KUBECONFIG to have a cluster on this machine",
-        )
+    here()
+
+
+def here() -> None:
+    """The cluster of this machine, with Hallmark and its sample on it."""
     programs.ensure(say)
     started = time.monotonic()
     STATE.mkdir(parents=True, exist_ok=True, mode=0o711)

@@ -1,4 +1,4 @@
-"""Faults on a cluster: pushes that overtake each other, a killed signer, a registry that is away for a while."""
+"""Faults on a cluster: pushes that overtake each other, a killed signer, a registry or kubelet away for a while."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cluster import enrolment, gitea, kubectl, registry
+from cluster import daemons, enrolment, gitea, kubectl, kubelet, registry
 from cluster.enrolment import Enrolled
 from cluster.places import PIPELINES_NAMESPACE
 from cluster.waiting import until
@@ -86,6 +86,26 @@ def test_a_signing_pod_that_was_deleted_is_made_again_and_signs_once(sample: Enr
     ended = wait_for_run_of(commit)
     assert succeeded(ended), ended["status"]["conditions"]
     assert signatures(sample, deployed()) == 1
+
+
+def test_a_delivery_outlives_a_restart_of_the_kubelet(sample: Enrolled) -> None:
+    commit = enrolment.push_change(SOURCE, "The kubelet is restarted during this one")
+    until(lambda: phase(f"iris-{commit[:12]}-train-pod") == "Running", "the training to start", seconds=SECONDS)
+    assert daemons.stop("kubelet")
+    try:
+        time.sleep(5)
+        assert phase(f"iris-{commit[:12]}-train-pod") == "Running"
+    finally:
+        kubelet.start()
+    ended = wait_for_run_of(commit)
+    assert succeeded(ended), ended["status"]["conditions"]
+    assert source_of_last_commit() == commit
+    assert signatures(sample, deployed()) == 1
+
+
+def phase(pod: str) -> str:
+    found = kubectl.get("pod", pod, namespace=PIPELINES_NAMESPACE) or {}
+    return str(found.get("status", {}).get("phase", ""))
 
 
 def kill_step(command: str, commit: str) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from laptop import clean
 from tkn_solo.host.podman import runtime_folder
 
 
@@ -19,15 +21,23 @@ def storage(folder: Path) -> Iterator[Path]:
     if not folder.exists():
         return
     left = listed(folder)
-    # Podman may keep its storage mounted, which would keep pytest from removing the folder.
-    subprocess.run(["umount", str(folder / "graph" / "overlay")], capture_output=True, check=False)
-    # A container's own clean-up process may still write there for a moment.
-    for _ in range(50):
-        shutil.rmtree(runtime_folder(folder), ignore_errors=True)
-        if not runtime_folder(folder).exists():
-            break
+    # Each container's own clean-up process may outlive it, and mounts the storage once more.
+    deadline = time.monotonic() + 20
+    while _is_named_by_a_process(folder) and time.monotonic() < deadline:
         time.sleep(0.1)
+    # Podman keeps its storage mounted, which would keep pytest from removing the folder.
+    clean.unmount_below(folder)
+    shutil.rmtree(runtime_folder(folder))
     assert left == ""
+
+
+def _is_named_by_a_process(folder: Path) -> bool:
+    mark = os.fsencode(folder)
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            if entry.name != str(os.getpid()) and mark in (entry / "cmdline").read_bytes():
+                return True
+    return False
 
 
 def podman_on(folder: Path) -> list[str]:
