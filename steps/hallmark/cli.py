@@ -7,6 +7,7 @@ import contextlib
 import signal
 import sys
 import tempfile
+import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
@@ -14,7 +15,7 @@ from typing import Any, NoReturn
 
 from hallmark.command import COMMANDS, Command, Context, Outcome, load
 from hallmark.contract import Flag, flags_of, parse_value
-from hallmark.errors import BadInputError, HallmarkError, ToolFailedError
+from hallmark.errors import BadInputError, HallmarkError, InternalError, ToolFailedError
 from hallmark.files import sha256_bytes, write_text
 from hallmark.gate_report import Check, GateReport
 
@@ -30,7 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     name, *rest = arguments
     if name not in COMMANDS:
         return _fail(unknown_command(name))
-    command = load(name)
+    try:
+        command = load(name)
+    except Exception as error:
+        return _fail(_bug(error))
     options = _parser(name, command).parse_args(rest)
     with _terminated_as_error(), _report_folder(options.report) as folder:
         try:
@@ -38,10 +42,14 @@ def main(argv: Sequence[str] | None = None) -> int:
             outcome = command.run(params, Context(report_dir=folder, say=_say))
         except HallmarkError as error:
             outcome = Outcome(report=_error_report(name, error))
+        except Exception as error:
+            outcome = Outcome(report=_error_report(name, _bug(error)))
         try:
             _write(name, command, outcome, options, folder)
         except HallmarkError as error:
             return _fail(error)
+        except Exception as error:
+            return _fail(_bug(error))
     print(outcome.report.to_text(), flush=True)
     return outcome.report.exit_code
 
@@ -60,7 +68,8 @@ def overview() -> str:
             "commands:",
             *lines,
             "",
-            "exit codes: 0 passed, 1 the gate said no, 2 bad input or usage, 3 a tool or service failed",
+            "exit codes: 0 passed, 1 the gate said no, 2 bad input or usage, 3 a tool or service failed,",
+            "            70 a bug in Hallmark",
             "example: hallmark check-code --help",
         ]
     )
@@ -153,6 +162,12 @@ def _error_report(name: str, error: HallmarkError) -> GateReport:
         checks=(Check(name=error.kind, passed=False, value=error.message),),
         exit_code=error.exit_code,
     )
+
+
+def _bug(error: Exception) -> InternalError:
+    """Print the traceback, which Python would do too, but with the exit code of a refusal."""
+    traceback.print_exception(error)
+    return InternalError.of(error)
 
 
 def _fail(error: HallmarkError) -> int:

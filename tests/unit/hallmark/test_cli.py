@@ -69,6 +69,22 @@ def test_bad_input_is_reported_and_forged_results_are_taken_away(tmp_path: Path)
     assert not digest.exists()
 
 
+def test_a_bug_does_not_pass_for_a_refusal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("hunter2")
+
+    monkeypatch.setattr(load("check-code"), "run", broken)
+    arguments = [f"{flag.flag}=x" for flag in flags_of(load("check-code").Params) if flag.required]
+    assert cli.main(["check-code", *arguments, f"--report={tmp_path}"]) == 70
+    report = json.loads((tmp_path / "check-code.json").read_text())
+    assert (report["status"], report["exit_code"]) == ("error", 70)
+    assert f"KeyError at {__file__}" in report["summary"]
+    assert "hunter2" not in json.dumps(report)
+    assert "Traceback" in capsys.readouterr().err
+
+
 def test_a_missing_flag_is_a_usage_error() -> None:
     with pytest.raises(SystemExit) as stopped:
         cli.main(["train"])
