@@ -7,7 +7,7 @@ READY := $(VENV)/.ready
 # Newer tools than the machine's own are looked for here first (cosign is built here where it is missing).
 export PATH := $(CURDIR)/.tools/bin:$(PATH)
 
-.PHONY: help run test cluster-up cluster-down test-cluster images lint sync bench clean setup lock
+.PHONY: help run test cluster-up cluster-enrol cluster-down test-cluster images lint sync bench clean setup lock
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -21,6 +21,9 @@ test: setup lint ## everything that CI runs
 
 cluster-up: $(READY) ## a real Kubernetes with Tekton, registries and Gitea on this machine, and Hallmark on it
 	@$(BIN)/python -m cluster.up
+
+cluster-enrol: $(READY) ## have that cluster deliver MODEL, judged by VALIDATORS, described in CONFIG
+	@$(BIN)/python -m cluster.enrol --repository="$(MODEL)" --validators="$(VALIDATORS)" --config="$(CONFIG)"
 
 cluster-down: $(READY) ## end that cluster and remove everything of it
 	@$(BIN)/python -m cluster.down

@@ -1,0 +1,61 @@
+"""`python -m cluster.enrol`: have the one-machine cluster deliver a model of your own (`make cluster-enrol`)."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from cluster import catalog, enrolment, triggers
+from cluster.enrolment import Enrolled
+from cluster.places import FORWARDED, GIT_PORT, PIPELINES_NAMESPACE, STATE
+from hallmark.documents.model import load_model
+from hallmark.errors import BadInputError
+from laptop.console import exit_code_of, say
+from laptop.delivery import Sides
+
+LONGEST_NAME = 50
+"""A run is called by the model, a dash and twelve characters of the commit, and Kubernetes' labels end at 63."""
+EXAMPLE = "make cluster-enrol MODEL=../my-model VALIDATORS=../validators CONFIG=../manifests"
+
+
+def enrol(sides: Sides) -> Enrolled:
+    """Publish the three sides, and have pushes start deliveries.
+
+    Raises:
+        BadInputError: a side is missing or has a mistake, or the name is too long or the sample's.
+    """
+    name = load_model(sides.repository).metadata.name
+    if name == "iris" or len(name) > LONGEST_NAME:
+        raise BadInputError(
+            f"{name!r} can be no model's name here: it is the sample's, or has more than {LONGEST_NAME} letters",
+            solution="change metadata.name in hallmark.yaml",
+        )
+    enrolled = enrolment.enrol(name, sides, catalog.base_image(say))
+    triggers.add(enrolled)
+    return enrolled
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m cluster.enrol",
+        description="Have the cluster of `make cluster-up` deliver a model of your own.",
+        epilog=f"example: {EXAMPLE}",
+    )
+    parser.add_argument("--repository", type=Path, required=True, help="the maker's folder")
+    parser.add_argument("--validators", type=Path, required=True, help="holds policy/ and data/")
+    parser.add_argument("--config", type=Path, required=True, help="holds production/kustomization.yaml")
+    options = parser.parse_args()
+
+    def action() -> None:
+        enrolled = enrol(Sides(repository=options.repository, validators=options.validators, config=options.config))
+        url = f"http://{enrolment.MAKER}@127.0.0.1:{FORWARDED[GIT_PORT]}/{enrolled.source}.git"
+        say(f"{enrolled.name} is enrolled; each push to main delivers it:")
+        say(f"  git clone {url}    # the password is in {STATE}/people/{enrolment.MAKER}")
+        say(f"  tkn pipelinerun logs --last -f --namespace={PIPELINES_NAMESPACE}")
+
+    sys.exit(exit_code_of(action))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""`make cluster-enrol`: a user's own model on the cluster of this machine, delivered by a push."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cluster import enrolment, kubectl
+from cluster.places import PIPELINES_NAMESPACE, RELEASES
+from engines import tekton
+from laptop.setup import ROOT
+
+NAME = "rose"
+
+
+@pytest.fixture(scope="session")
+def sides(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample under another name."""
+    folder = tmp_path_factory.mktemp("own") / "iris"
+    shutil.copytree(ROOT / "samples/iris", folder)
+    for file in (folder / "repository/hallmark.yaml", folder / "config/production/kustomization.yaml"):
+        file.write_text(file.read_text().replace("name: iris", f"name: {NAME}").replace("/iris", f"/{NAME}"))
+    return folder
+
+
+def enrol(repository: Path, sides: Path) -> subprocess.CompletedProcess[str]:
+    """The command as a user calls it."""
+    given = [f"MODEL={repository}", f"VALIDATORS={sides}/validators", f"CONFIG={sides}/config"]
+    command = ["make", "--no-print-directory", "cluster-enrol", *given, f"BIN={Path(sys.executable).parent}"]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_a_push_to_a_model_that_was_enrolled_delivers_it(sides: Path) -> None:
+    for _ in ("once", "and once more, which changes nothing"):
+        done = enrol(sides / "repository", sides)
+        assert done.returncode == 0, done.stderr
+    assert f"git clone http://ada@127.0.0.1:13000/makers/{NAME}.git" in done.stdout
+    commit = enrolment.push_change(f"makers/{NAME}", "Deliver this one")
+    objects = tekton.finished("PipelineRun", f"{NAME}-{commit[:12]}", PIPELINES_NAMESPACE, seconds=420)
+    run = next(item for item in objects if item["kind"] == "PipelineRun")
+    assert run["status"]["conditions"][0]["reason"] == "Succeeded", run["status"]["conditions"]
+    results = {result["name"]: result["value"] for result in run["status"]["results"]}
+    assert results["image"].startswith(f"{RELEASES}/releases/{NAME}@sha256:")
+
+
+@pytest.mark.parametrize("name", ["iris", "x" * 51])
+def test_a_name_that_no_run_could_have_is_refused(name: str, sides: Path, tmp_path: Path) -> None:
+    repository = tmp_path / "repository"
+    shutil.copytree(sides / "repository", repository)
+    file = repository / "hallmark.yaml"
+    file.write_text(file.read_text().replace(f"name: {NAME}", f"name: {name}"))
+    done = enrol(repository, sides)
+    assert done.returncode == 2
+    assert "metadata.name" in done.stderr
+    assert kubectl.get("trigger", "x" * 51, namespace=PIPELINES_NAMESPACE) is None
