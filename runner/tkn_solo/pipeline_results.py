@@ -36,6 +36,9 @@ def pipeline_results(declared: tuple[PipelineResult, ...], facts: Facts) -> tupl
 
 
 def _value(reference: ResultReference, facts: Facts) -> Value | None:
+    # As upstream (GetTaskRunsResults): what a failed task has written is for other tasks, and for no result of the run.
+    if not facts.succeeded(reference.task):
+        return None
     end = facts.progress[reference.task].end
     value = end.results.get(reference.result) if end is not None else None
     if value is None:

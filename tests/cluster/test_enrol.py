@@ -11,6 +11,7 @@ import pytest
 
 from cluster import enrolment, kubectl
 from cluster.places import PIPELINES_NAMESPACE, RELEASES
+from cluster.waiting import until
 from engines import tekton
 from laptop.setup import ROOT
 
@@ -40,8 +41,9 @@ def test_a_push_to_a_model_that_was_enrolled_delivers_it(sides: Path) -> None:
         assert done.returncode == 0, done.stderr
     assert f"git clone http://ada@127.0.0.1:13000/makers/{NAME}.git" in done.stdout
     commit = enrolment.push_change(f"makers/{NAME}", "Deliver this one")
-    objects = tekton.finished("PipelineRun", f"{NAME}-{commit[:12]}", PIPELINES_NAMESPACE, seconds=420)
-    run = next(item for item in objects if item["kind"] == "PipelineRun")
+    name = f"{NAME}-{commit[:12]}"
+    until(lambda: kubectl.get("pipelinerun", name, namespace=PIPELINES_NAMESPACE) is not None, name, seconds=60)
+    run = tekton.finished("PipelineRun", name, PIPELINES_NAMESPACE, seconds=420)[0]
     assert run["status"]["conditions"][0]["reason"] == "Succeeded", run["status"]["conditions"]
     results = {result["name"]: result["value"] for result in run["status"]["results"]}
     assert results["image"].startswith(f"{RELEASES}/releases/{NAME}@sha256:")

@@ -56,6 +56,6 @@ def test_both_engines_come_to_the_same(
 
 def test_each_difference_is_of_a_scenario_and_says_why() -> None:
     for entry in entries():
-        assert set(entry) == {"scenario", "why", "fields"}
+        assert set(entry) - {"sometimes"} == {"scenario", "why", "fields"}
         assert all(set(pair) == set(ENGINES) for pair in entry["fields"].values())
         assert (FOLDER / entry["scenario"] / "expect.yaml").exists()
