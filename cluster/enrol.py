@@ -9,7 +9,9 @@ from pathlib import Path
 from cluster import catalog, enrolment, triggers
 from cluster.enrolment import Enrolled
 from cluster.places import FORWARDED, GIT_PORT, PIPELINES_NAMESPACE, STATE
+from hallmark.documents.agreement import require_agreement
 from hallmark.documents.model import load_model
+from hallmark.documents.policy import load_policy
 from hallmark.errors import BadInputError
 from laptop.console import exit_code_of, say
 from laptop.delivery import Sides
@@ -25,12 +27,15 @@ def enrol(sides: Sides) -> Enrolled:
     Raises:
         BadInputError: a side is missing or has a mistake, or the name is too long or the sample's.
     """
-    name = load_model(sides.repository).metadata.name
+    model = load_model(sides.repository)
+    name = model.metadata.name
     if name == "iris" or len(name) > LONGEST_NAME:
         raise BadInputError(
             f"{name!r} can be no model's name here: it is the sample's, or has more than {LONGEST_NAME} letters",
             solution="change metadata.name in hallmark.yaml",
         )
+    # The pipeline would find this too, but only when the policy is on the cluster and the first push was made.
+    require_agreement(model, load_policy(sides.validators / "policy"))
     enrolled = enrolment.enrol(name, sides, catalog.base_image(say))
     triggers.add(enrolled)
     return enrolled

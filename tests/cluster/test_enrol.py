@@ -23,7 +23,8 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample under another name."""
     folder = tmp_path_factory.mktemp("own") / "iris"
     shutil.copytree(ROOT / "samples/iris", folder)
-    for file in (folder / "repository/hallmark.yaml", folder / "config/production/kustomization.yaml"):
+    for name in ("repository/hallmark.yaml", "validators/policy/policy.yaml", "config/production/kustomization.yaml"):
+        file = folder / name
         file.write_text(file.read_text().replace("name: iris", f"name: {NAME}").replace("/iris", f"/{NAME}"))
     return folder
 
@@ -47,6 +48,15 @@ def test_a_push_to_a_model_that_was_enrolled_delivers_it(sides: Path) -> None:
     assert run["status"]["conditions"][0]["reason"] == "Succeeded", run["status"]["conditions"]
     results = {result["name"]: result["value"] for result in run["status"]["results"]}
     assert results["image"].startswith(f"{RELEASES}/releases/{NAME}@sha256:")
+
+
+def test_a_policy_for_another_model_is_refused_before_anything_is_made(sides: Path) -> None:
+    judged_by_iris = sides.parent / "judged-by-iris"
+    shutil.copytree(sides, judged_by_iris)
+    shutil.copy(ROOT / "samples/iris/validators/policy/policy.yaml", judged_by_iris / "validators/policy")
+    done = enrol(sides / "repository", judged_by_iris)
+    assert done.returncode == 2
+    assert "the policy is for iris" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["iris", "x" * 51])
