@@ -25,7 +25,9 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(ROOT / "samples/iris", folder)
     for name in ("repository/hallmark.yaml", "validators/policy/policy.yaml", "config/production/kustomization.yaml"):
         file = folder / name
-        file.write_text(file.read_text().replace("name: iris", f"name: {NAME}").replace("/iris", f"/{NAME}"))
+        file.write_text(
+            file.read_text().replace("name: iris", f"name: {NAME}").replace("/releases/iris", f"/releases/{NAME}")
+        )
     return folder
 
 
