@@ -18,6 +18,7 @@ from cluster import (
     control_images,
     controllers,
     coredns,
+    daemons,
     elsewhere,
     enrolment,
     etcd,
@@ -33,6 +34,7 @@ from cluster import (
 )
 from cluster.places import STATE, USER_KUBECONFIG
 from hallmark.errors import BadInputError
+from hallmark.files import write_text
 from laptop.console import exit_code_of, say
 from laptop.delivery import Sides
 from laptop.setup import ROOT
@@ -64,10 +66,27 @@ def here() -> None:
     started = time.monotonic()
     STATE.mkdir(parents=True, exist_ok=True, mode=0o711)
     with locked(STATE):
+        _take_possession()
         start()
         say(f"Tekton is up after {time.monotonic() - started:.0f} s")
         install()
     say(f"the cluster is up after {time.monotonic() - started:.0f} s: export KUBECONFIG={USER_KUBECONFIG}")
+
+
+def _take_possession() -> None:
+    """There is one such cluster on a machine, and its processes run programs of the checkout that started it.
+
+    Raises:
+        BadInputError: another checkout has started it.
+    """
+    note = STATE / "checkout"
+    owner = note.read_text() if note.exists() else ""
+    if owner and owner != str(ROOT) and any(daemons.running(name) for name in daemons.known()):
+        raise BadInputError(
+            f"the cluster of this machine was started from {owner}",
+            solution=f"use it from there, or end it first: make cluster-down, here or in {owner}",
+        )
+    write_text(note, str(ROOT))
 
 
 def start() -> None:
