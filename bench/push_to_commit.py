@@ -4,7 +4,8 @@
     .venv/bin/python bench/push_to_commit.py [PUSHES]
 
 Prints each task's waiting, pod start and step time, and the ratio of the whole to the pod starts and tools on the
-critical path, of which image pulls are told apart; writes a picture of the last run's timeline beside the kubeconfig. Kubernetes tells times in seconds.
+critical path, with image pulls told apart; writes a picture of the last run's timeline beside the kubeconfig.
+Kubernetes tells times in seconds.
 """
 
 from __future__ import annotations
