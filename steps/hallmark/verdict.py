@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 from hallmark.documents.loading import Document
-from hallmark.documents.policy import Digest
+from hallmark.documents.rules_data import Digest
 from hallmark.errors import BadInputError
 from hallmark.files import write_text
 

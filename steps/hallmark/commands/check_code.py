@@ -17,7 +17,8 @@ from hallmark import python_sources
 from hallmark.command import Context, Outcome
 from hallmark.contract import param, path
 from hallmark.documents.model import load_model
-from hallmark.documents.policy import Code, load_policy
+from hallmark.documents.policy import load_policy
+from hallmark.documents.rules_code import Code
 from hallmark.files import require_digest, sha256_bytes, sha256_tree, write_text
 from hallmark.gate_report import Check, GateReport, decide
 from hallmark.python_sources import PythonSources

@@ -3,63 +3,25 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from hallmark.documents.loading import Document, load
 from hallmark.documents.model import RepositoryPath
+from hallmark.documents.rules_code import Code
+from hallmark.documents.rules_data import Data
 from hallmark.files import require_digest, sha256_mounted
 
 FILE_NAME = "policy.yaml"
 
-Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 ModelFormat = Literal["skops", "pickle", "joblib"]
-Level = Literal["low", "medium", "high"]
 Gate = Literal["check-code", "test-code", "validate-data", "predict-model", "test-image"]
 
 
 class Metadata(Document):
     name: str = Field(
         pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$", description="The model that this policy is for."
-    )
-
-
-class Ruff(Document):
-    select: list[str] = Field(default_factory=lambda: ["E9", "F"], min_length=1, description="Ruff's rule selectors.")
-
-
-class Bandit(Document):
-    severity: Level = Field(default="medium", description="Findings from this severity on are refused.")
-    confidence: Level = Field(default="medium", description="Findings from this confidence on are refused.")
-    skip: list[Annotated[str, Field(pattern=r"^B\d{3}$")]] = Field(default=[], description="Bandit's tests left out.")
-
-
-class Code(Document):
-    ruff: Ruff = Ruff()
-    bandit: Bandit = Bandit()
-    allow_suppressions: bool = Field(default=False, description="Whether `# noqa` and `# nosec` in the source count.")
-    minimum_coverage: float = Field(default=0, ge=0, le=100, description="Percent of lines the repository's tests run.")
-
-
-class IndependentData(Document):
-    path: RepositoryPath = Field(description="Parquet or CSV, inside the validators' data folder.")
-    sha256: Digest = Field(description="Of that file; another file of the same name is refused.")
-    label: str = Field(min_length=1, description="The column that is judged; it is never handed to the model.")
-    features: list[str] = Field(min_length=1, description="The columns that a model may ask for.")
-    suite: RepositoryPath | None = Field(default=None, description="Expectation suite, beside this policy.")
-
-
-class Data(Document):
-    training_suite: RepositoryPath | None = Field(
-        default=None, description="great-expectations 1.x suite for the training data, beside this policy."
-    )
-    independent: IndependentData
-    maximum_overlap: float = Field(
-        default=0,
-        ge=0,
-        lt=1,
-        description="Largest share of independent rows whose features the training data holds too.",
     )
 
 

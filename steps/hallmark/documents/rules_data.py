@@ -1,0 +1,33 @@
+"""`data` of the policy: what the gates of the training and the independent data ask for."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from hallmark.documents.loading import Document
+from hallmark.documents.model import RepositoryPath
+
+Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+
+
+class IndependentData(Document):
+    path: RepositoryPath = Field(description="Parquet or CSV, inside the validators' data folder.")
+    sha256: Digest = Field(description="Of that file; another file of the same name is refused.")
+    label: str = Field(min_length=1, description="The column that is judged; it is never handed to the model.")
+    features: list[str] = Field(min_length=1, description="The columns that a model may ask for.")
+    suite: RepositoryPath | None = Field(default=None, description="Expectation suite, beside this policy.")
+
+
+class Data(Document):
+    training_suite: RepositoryPath | None = Field(
+        default=None, description="great-expectations 1.x suite for the training data, beside this policy."
+    )
+    independent: IndependentData
+    maximum_overlap: float = Field(
+        default=0,
+        ge=0,
+        lt=1,
+        description="Largest share of independent rows whose features the training data holds too.",
+    )
