@@ -4,7 +4,7 @@
 
 - `failed`, `exitCode`: the task that says no, and its step's exit code
 - `message`: what that task's report says, a regular expression; `report`: the same for the report of the run
-- `results`: the names of the run's results
+- `results`: the names of the run's results, but for the report's, `outcome` and `stopped-by`
 - `present`, `absent`: what some log has to say, and what none may say; regular expressions
 - `world`: what is amiss around the delivery: `remove` a file of the validators, `stop` a registry
 
@@ -60,7 +60,9 @@ class Refusal:
         message = f'"step-{self.failed}" exited with code {self.expect["exitCode"]}: Error'
         return {
             "reason": "Failed",
-            "results": self.expect["results"],
+            "outcome": "refused" if self.expect["exitCode"] == 1 else "failed",
+            "stopped by": self.failed,
+            "results": [*self.expect["results"], "outcome", "stopped-by"],
             "tasks": {
                 **dict.fromkeys((*before, "report"), "Succeeded"),
                 self.failed: {"reason": "Failed", "message": message},
@@ -76,9 +78,12 @@ class Refusal:
             child["pipelineTaskName"]: children[child["name"]]["status"]["conditions"][0]
             for child in run["status"]["childReferences"]
         }
+        results = {result["name"]: result["value"] for result in run["status"].get("results", [])}
         return {
             "reason": run["status"]["conditions"][0]["reason"],
-            "results": [result["name"] for result in run["status"].get("results", [])],
+            "outcome": results.get("outcome"),
+            "stopped by": str(results.get("stopped-by")).partition(":")[0],
+            "results": [*results],
             "tasks": {
                 task: condition["reason"]
                 if condition["status"] == "True"

@@ -12,17 +12,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hallmark.command import Context, Outcome
-from hallmark.contract import param, path
+from hallmark.contract import param, path, result
 from hallmark.files import write_text
 from hallmark.gate_report import Check, GateReport
 from hallmark.redaction import printable
 from hallmark.reporting import page, summary
 from hallmark.reporting.collect import collect
-from hallmark.reporting.run import Run, parse_statuses
+from hallmark.reporting.run import WRONG, Gate, Run, parse_statuses
 
 EXAMPLE = "hallmark report --run-name=delivery-1 --reports=reports --report=report --statuses check-code=Succeeded"
 COMMAND = "report"
 PAGE, JSON, JUNIT = "report.html", "summary.json", "summary.junit.xml"
+LONGEST = 300
+"""Characters of `stopped-by`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +40,10 @@ class Params:
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """None of its own; the CLI writes the report's digest."""
+    """For whoever may not read logs: which check said no, and nothing of what it found."""
+
+    outcome: str = result("passed, refused, failed (nothing was decided), or incomplete (it was stopped).")
+    stopped_by: str = result("The gates that did not pass and their failed checks, by name; - where all passed.")
 
 
 def run(params: Params, context: Context) -> Outcome:
@@ -53,7 +58,8 @@ def run(params: Params, context: Context) -> Outcome:
     write_text(context.report_dir / PAGE, page.render(found))
     write_text(context.report_dir / JSON, summary.to_json(found))
     write_text(context.report_dir / JUNIT, summary.to_junit(found))
-    return Outcome(report=own_report(found), results=Results())
+    results = Results(outcome=found.outcome, stopped_by=stopped_by(found))
+    return Outcome(report=own_report(found), results=results)
 
 
 class OwnReport(GateReport):
@@ -76,6 +82,25 @@ def own_report(found: Run) -> OwnReport:
         solution=printable(found.solution),
         checks=(Check(name="gates that passed", passed=True, value=f"{passed} of {len(found.gates)}"),),
     )
+
+
+def stopped_by(found: Run) -> str:
+    """`check-code: security (bandit); test-code: coverage`, bounded, because a pod's results are."""
+    wrong = [gate for gate in found.gates if gate.result in WRONG]
+    # The one to look at first, as in the report.
+    wrong.sort(key=lambda gate: gate is not found.failure)
+    text = (
+        printable("; ".join(f"{gate.command}: {_failed_checks(gate)}" for gate in wrong))
+        or found.silently_failed
+        or "-"
+    )
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+def _failed_checks(gate: Gate) -> str:
+    checks = gate.report.checks if gate.report else ()
+    # A check's name is Hallmark's own or the policy's; that of an error is its kind.
+    return ", ".join(check.name for check in checks if not check.passed) or gate.result
 
 
 def _ending(found: Run) -> str:

@@ -316,3 +316,30 @@ def test_a_report_folder_that_cannot_be_written_is_a_failed_tool(reports: Path, 
     out = tmp_path / "out"
     (out / "report.html").mkdir(parents=True)
     assert main(["report", f"--reports={reports}", "--run-name=r", f"--report={out}"]) == 3
+
+
+def test_the_results_name_what_stopped_the_run_and_nothing_that_was_found(reports: Path, tmp_path: Path) -> None:
+    failed = Check(name="security (bandit)", passed=False, value="hunter2", detail="hunter2")
+    write(reports, "check-code", status="refused", checks=[dataclasses.asdict(failed)])
+    write(reports, "test-code", status="error", checks=[{"name": "bad input", "passed": False, "value": "hunter2"}])
+    results = results_of(reports, tmp_path, "check-code=Failed", "test-code=Failed")
+    assert results == ("refused", "check-code: security (bandit); test-code: bad input")
+
+
+def test_the_results_of_a_passed_run_say_so(reports: Path, tmp_path: Path) -> None:
+    write(reports, "check-code")
+    assert results_of(reports, tmp_path, "check-code=Succeeded") == ("passed", "-")
+
+
+def test_a_result_is_never_longer_than_a_pod_may_say(reports: Path, tmp_path: Path) -> None:
+    checks = [{"name": f"{'x' * 100} {number}", "passed": False} for number in range(50)]
+    write(reports, "check-code", status="refused", checks=checks)
+    assert len(results_of(reports, tmp_path, "check-code=Failed")[1]) == 300
+
+
+def results_of(reports: Path, tmp_path: Path, *statuses: str) -> tuple[str, str]:
+    outcome, stopped_by = tmp_path / "outcome", tmp_path / "stopped-by"
+    flags = [f"--reports={reports}", f"--report={tmp_path / 'out'}", "--run-name=delivery-1"]
+    results = [f"--result-outcome={outcome}", f"--result-stopped-by={stopped_by}"]
+    assert main(["report", *flags, *results, "--statuses", *statuses]) == 0
+    return outcome.read_text(), stopped_by.read_text()
