@@ -88,6 +88,11 @@ def install(settings: Settings, say: Say) -> None:
 
 def check_cluster() -> None:
     """Raises BadInputError: the cluster does not answer, or has not what Hallmark needs."""
+    for file in os.environ.get("KUBECONFIG", "").split(os.pathsep):
+        if file and not Path(file).is_file():
+            raise BadInputError(
+                f"KUBECONFIG names {file}, which does not exist", solution="correct or unset KUBECONFIG"
+            )
     try:
         kubectl.kubectl("get", "--raw", "/version", timeout=20)
     except ToolFailedError as error:

@@ -6,18 +6,20 @@ import argparse
 import sys
 from pathlib import Path
 
-from cluster import catalog, enrolment, triggers
+from cluster import catalog, daemons, enrolment, triggers
 from cluster.enrolment import Enrolled
 from cluster.places import FORWARDED, GIT_PORT, PIPELINES_NAMESPACE, STATE
 from hallmark.documents.agreement import require_agreement
 from hallmark.documents.model import load_model
 from hallmark.documents.policy import load_policy
 from hallmark.errors import BadInputError
+from laptop import kustomization
 from laptop.console import exit_code_of, say
 from laptop.delivery import Sides
 
 LONGEST_NAME = 50
 """A run is called by the model, a dash and twelve characters of the commit, and Kubernetes' labels end at 63."""
+SAMPLE = "iris"
 EXAMPLE = "make cluster-enrol MODEL=../my-model VALIDATORS=../validators CONFIG=../manifests"
 
 
@@ -27,18 +29,33 @@ def enrol(sides: Sides) -> Enrolled:
     Raises:
         BadInputError: a side is missing or has a mistake, or the name is too long or the sample's.
     """
+    if daemons.running("apiserver") is None:
+        raise BadInputError("the cluster of this machine is not up", solution="run `make cluster-up` first")
+    _require_folders(sides)
     model = load_model(sides.repository)
     name = model.metadata.name
-    if name == "iris" or len(name) > LONGEST_NAME:
+    if name == SAMPLE:
+        raise BadInputError(f"{name} is the sample's name", solution="change metadata.name in hallmark.yaml")
+    if len(name) > LONGEST_NAME:
         raise BadInputError(
-            f"{name!r} can be no model's name here: it is the sample's, or has more than {LONGEST_NAME} letters",
-            solution="change metadata.name in hallmark.yaml",
+            f"the name {name} has more than {LONGEST_NAME} characters", solution="change metadata.name in hallmark.yaml"
         )
     # The pipeline would find this too, but only when the policy is on the cluster and the first push was made.
     require_agreement(model, load_policy(sides.validators / "policy"))
     enrolled = enrolment.enrol(name, sides, catalog.base_image(say))
     triggers.add(enrolled)
     return enrolled
+
+
+def _require_folders(sides: Sides) -> None:
+    needed = {
+        "MODEL": sides.repository / "hallmark.yaml",
+        "VALIDATORS": sides.validators / "policy" / "policy.yaml",
+        "CONFIG": sides.config / kustomization.PATH,
+    }
+    for variable, file in needed.items():
+        if not file.is_file():
+            raise BadInputError(f"{variable}: there is no file {file}", solution=f"give all three folders: {EXAMPLE}")
 
 
 def main() -> None:

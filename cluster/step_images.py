@@ -106,7 +106,7 @@ def _build(tools: Tools, layout: Path, say: Say) -> dict[str, str]:
         shutil.copyfile(RECIPE / "hallmark", context / "command")
         with registry.running(tools.home / "registry") as shelf:
             for name in NAMES:
-                say(f"step image {name}: code")
+                say(f"step image {name}: Hallmark's code, as it is in this checkout")
                 _build_one(name, tools, context)
                 digests[name] = _lay_out(name, tools, shelf, layout)
     buildah(tools.state, ["rmi", "--prune"])

@@ -78,6 +78,12 @@ def test_a_cluster_that_does_not_answer_is_named(tmp_path: Path) -> None:
     assert "does not answer" in done.stderr
 
 
+def test_a_kubeconfig_that_is_not_there_is_named(tmp_path: Path) -> None:
+    done = install(tmp_path, REGISTRY=REGISTRY, KUBECONFIG=str(tmp_path / "nowhere"))
+    assert done.returncode == 2
+    assert f"{tmp_path / 'nowhere'}, which does not exist" in done.stderr
+
+
 def test_an_expired_credential_is_said_to_be_one(tmp_path: Path) -> None:
     kubeconfig = yaml.safe_load(KUBECONFIG.read_text())
     kubeconfig["users"][0]["user"] = {"token": "expired"}

@@ -61,6 +61,12 @@ def test_a_policy_for_another_model_is_refused_before_anything_is_made(sides: Pa
     assert "the policy is for iris" in done.stderr
 
 
+def test_a_folder_that_is_not_there_is_named_by_its_variable(sides: Path, tmp_path: Path) -> None:
+    done = enrol(tmp_path / "nowhere", sides)
+    assert done.returncode == 2
+    assert "MODEL: there is no file" in done.stderr
+
+
 @pytest.mark.parametrize("name", ["iris", "x" * 51])
 def test_a_name_that_no_run_could_have_is_refused(name: str, sides: Path, tmp_path: Path) -> None:
     repository = tmp_path / "repository"
