@@ -29,7 +29,7 @@ def enrol(sides: Sides) -> Enrolled:
     Raises:
         BadInputError: a side is missing or has a mistake, or the name is too long or the sample's.
     """
-    if daemons.running("apiserver") is None:
+    if daemons.running("kube-apiserver") is None:
         raise BadInputError("the cluster of this machine is not up", solution="run `make cluster-up` first")
     _require_folders(sides)
     model = load_model(sides.repository)
