@@ -23,6 +23,8 @@ from hallmark.quality.tables import Table
 MAXIMUM_CLASSES = 100
 _COPY = 1 - 1e-9
 """Correlation from which on a number is the label in other units; rounding leaves 1e-16."""
+_GLANCE = 10_000
+"""Rows that mostly show already that a feature has more values than the label has classes."""
 _WHERE = "data.quality.leakage"
 
 
@@ -82,7 +84,7 @@ def _scored(table: Table, rules: Leakage, features: Sequence[str], label: str, t
         judge = _judge_of_numbers(numeric(answers, table.name, label))
     for feature in features:
         values = _column(table, feature, wanted)
-        score, copy = judge(values, _codes(values, table.name))
+        score, copy = judge(values, _bins(values, table.name))
         if score is None:
             raise BadInputError(
                 f"the {table.name} data has too few rows to tell whether a feature gives the label away",
@@ -101,23 +103,17 @@ def _scored(table: Table, rules: Leakage, features: Sequence[str], label: str, t
 
 
 _Judge = Callable[[pl.Series, predictive.Codes], tuple[predictive.Score | None, bool]]
-"""From a feature's values and their codes to its score, and whether it is the label under another name."""
+"""From a feature's values and their bins to its score, and whether it is the label under another name."""
 
 
 def _judge_of_classes(classes: predictive.Codes) -> _Judge:
     second = predictive.halves(len(classes))
-    return lambda values, codes: (
-        predictive.auc_of_bins(_bins(values, codes), classes, second),
-        predictive.one_to_one(codes, classes),
-    )
+    return lambda values, bins: (predictive.auc_of_bins(bins, classes, second), _renamed(values, classes))
 
 
 def _judge_of_numbers(label: NDArray[np.float64]) -> _Judge:
     second = predictive.halves(len(label))
-    return lambda values, codes: (
-        predictive.r_squared_of_bins(_bins(values, codes), label, second),
-        _linear_copy(values, label),
-    )
+    return lambda values, bins: (predictive.r_squared_of_bins(bins, label, second), _linear_copy(values, label))
 
 
 def _sample(rows: int, most: int) -> pl.Series:
@@ -142,22 +138,27 @@ def _column(table: Table, column: str, wanted: pl.Series) -> pl.Series:
     return pl.concat(parts)
 
 
-def _codes(values: pl.Series, table: str) -> predictive.Codes:
-    """A code for each value, missing ones among them."""
-    if values.dtype.is_nested() or values.dtype in (pl.Binary, pl.Object):
-        raise BadInputError(
-            f"column {values.name} of the {table} data is of type {values.dtype}",
-            solution="use numbers, texts and booleans as features",
-        )
-    ranks = values.rank("dense").cast(pl.Int64).fill_null(0)
-    return np.asarray(ranks.to_numpy(), dtype=np.int64)
+def _bins(values: pl.Series, table: str) -> predictive.Codes:
+    """A bin for each value; missing ones have their own."""
+    if values.dtype.is_numeric():
+        return predictive.number_bins(np.asarray(values.cast(pl.Float64).fill_null(float("nan")).to_numpy()))
+    if values.dtype.is_temporal():
+        return _bins(values.to_physical(), table)
+    if values.dtype in (pl.String, pl.Categorical, pl.Enum, pl.Boolean, pl.Null):
+        codes = values.cast(pl.String).cast(pl.Categorical).to_physical().cast(pl.Int64) + 1
+        return predictive.category_bins(np.asarray(codes.fill_null(0).to_numpy(), dtype=np.int64))
+    raise BadInputError(
+        f"column {values.name} of the {table} data is of type {values.dtype}",
+        solution="use numbers, texts and booleans as features",
+    )
 
 
-def _bins(values: pl.Series, codes: predictive.Codes) -> predictive.Codes:
-    if not values.dtype.is_numeric() and not values.dtype.is_temporal():
-        return predictive.category_bins(codes)
-    # Ranks order as the values do, and are finite where the values may be infinite.
-    return predictive.number_bins(np.where(codes == 0, np.nan, codes.astype(np.float64)))
+def _renamed(values: pl.Series, classes: predictive.Codes) -> bool:
+    """Whether each value stands for one class and each class for one value."""
+    width = int(classes.max()) + 1
+    if values.head(_GLANCE).n_unique() > width or values.n_unique() != width:
+        return False
+    return pl.DataFrame([values.alias("value"), pl.Series("class", classes)]).n_unique() == width
 
 
 def _linear_copy(values: pl.Series, target: NDArray[np.float64]) -> bool:

@@ -19,6 +19,8 @@ _RARE = 5
 """Categories with fewer rows than this are one bin: alone they could not be learned from."""
 _PRIOR = 1.0
 """Rows of the average kind that each bin is given, so that a bin of two rows does not shout."""
+_LOOKED_AT = 100_000
+"""Values that bins are cut by: their sizes need not be exact."""
 _SEED = 20_260_101
 
 
@@ -38,18 +40,18 @@ def halves(rows: int) -> NDArray[np.bool_]:
 
 def number_bins(values: NDArray[np.float64]) -> Codes:
     """Bins of about equal size, the last of them for NaN; a number with few different values keeps them all."""
-    known = values[~np.isnan(values)]
+    missing = np.isnan(values)
+    known = values[~missing]
+    if len(known) > _LOOKED_AT:
+        known = np.random.default_rng(_SEED).choice(known, _LOOKED_AT)
     bins = int(np.clip(len(known) // ROWS_A_BIN, 2, MAXIMUM_BINS))
-    distinct = np.unique(known[:10_000])
-    if len(distinct) <= bins:
-        distinct = np.unique(known)
-    if len(distinct) <= bins:
-        edges = distinct
-    else:
+    edges = np.unique(known)
+    if len(edges) > bins:
         # Each edge is a value of the data, so that equal values share a bin.
-        edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)[1:-1], method="inverted_cdf"))
+        ordered = np.sort(known)
+        edges = np.unique(ordered[np.linspace(0, len(ordered), bins, endpoint=False).astype(np.int64)[1:] - 1])
     codes = np.searchsorted(edges, values, side="left").astype(np.int64)
-    codes[np.isnan(values)] = len(edges) + 1
+    codes[missing] = len(edges) + 1
     return codes
 
 
@@ -112,17 +114,6 @@ def r_squared_of_bins(bins: Codes, label: NDArray[np.float64], second: NDArray[n
             return None
         found.append(1 - float(np.square(label[asked] - told).sum()) / spread)
     return Score(value=max(0.0, float(np.mean(found))))
-
-
-def one_to_one(bins: Codes, classes: Codes) -> bool:
-    """Whether each value of the column stands for one class and each class for one value: the label, renamed.
-
-    Args:
-        bins: the column's values as codes, without bins of several.
-    """
-    width = int(classes.max()) + 1
-    pairs = np.unique(bins * width + classes)
-    return width > 1 and len(pairs) == width == len(np.unique(bins))
 
 
 def _area(scores: NDArray[np.float64], inside: Codes, outside: Codes) -> float:
