@@ -73,6 +73,12 @@ class Distribution:
         """For each of the values the share of smaller ones."""
         return np.concatenate([[0.0], self.cumulative[:-1]])
 
+    @property
+    def counts(self) -> Counts:
+        """How often each of the values stands in an exact distribution."""
+        upto = np.rint(self.cumulative * self.count).astype(np.int64)
+        return np.concatenate([upto[:1], upto[1:] - upto[:-1]])
+
     def quantile(self, share: float) -> float:
         """The smallest of the values that at least `share` of them do not exceed."""
         return float(self.values[min(int(np.searchsorted(self.cumulative, share - 1e-12)), len(self.values) - 1)])
@@ -82,11 +88,11 @@ class Distribution:
         place = np.searchsorted(self.values, points, side="right")
         return np.concatenate([[0.0], self.cumulative])[place]
 
-    def spread(self) -> float:
-        """The standard deviation, of the steps' middle values where the distribution is one of quantiles."""
-        weights = np.diff(self.cumulative, prepend=0.0)
-        middle = float((weights * self.values).sum())
-        return float(np.sqrt((weights * (self.values - middle) ** 2).sum()))
+    def area_to(self, ordered: Floats) -> float:
+        """The first Wasserstein distance to ascending finite values, in the values' own unit."""
+        points = np.sort(np.concatenate([self.values, ordered]))
+        found = np.searchsorted(ordered, points[:-1], side="right") / len(ordered)
+        return float((np.abs(self.share_up_to(points[:-1]) - found) * np.diff(points)).sum())
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -173,9 +179,10 @@ class Tally:
         }
 
 
-def quantiles(ordered: Floats, number: int = QUANTILES) -> Floats:
-    """`number` of the ascending values, evenly spaced by rank, with the first and the last."""
-    return ordered[_ranks(number, len(ordered)) - 1]
+def quantiles(whole: Distribution, number: int = QUANTILES) -> Floats:
+    """`number` of an exact distribution's values, evenly spaced by rank, the first and the last among them."""
+    upto = np.rint(whole.cumulative * whole.count)
+    return whole.values[np.searchsorted(upto, _ranks(number, whole.count), side="left")]
 
 
 def _ranks(number: int, count: int) -> Counts:
@@ -192,7 +199,7 @@ def _edges(reference: Distribution) -> Floats:
     if not width > 0 or low + width == low:
         width = max(abs(low), 1.0) / _SHOWN
         low -= width * _SHOWN / 2
-    return low + width * np.arange(-_BEYOND, _SHOWN + _BEYOND + 1)
+    return np.asarray(low + width * np.arange(-_BEYOND, _SHOWN + _BEYOND + 1), dtype=np.float64)
 
 
 def _trimmed(shares: Floats, first: int, last: int) -> list[float]:

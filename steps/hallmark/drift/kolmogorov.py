@@ -81,7 +81,7 @@ def one_sample(statistic: float, n: int) -> float:
 
 
 def _one_sided(n: int, x: float) -> float:
-    """The one-sided probability: Smirnov's sum, or U. Maag's and G. Dicaire's approximation of it (Biometrika 58, 1971)."""
+    """The one-sided probability: Smirnov's sum; beyond, U. Maag and G. Dicaire approximate it, Biometrika 58, 1971."""
     if n > _SUMMED_UP_TO:
         return math.exp(-((6 * n * x + 1) ** 2) / (18 * n))
     j = np.arange(0, math.floor(n * (1 - x)) + 1, dtype=np.float64)
@@ -104,7 +104,7 @@ def _log_factorial(k: Floats | float) -> Floats:
 
 
 def _matrix(n: int, x: float) -> float:
-    """P(D < x) as an element of a matrix's n-th power: G. Marsaglia, W. Tsang, J. Wang, J. Stat. Software 8 (18), 2003."""
+    """P(D < x), exact, by a matrix's n-th power: G. Marsaglia, W. Tsang, J. Wang, J. Stat. Software 8 (18), 2003."""
     k = math.ceil(n * x)
     size, h = 2 * k - 1, k - n * x
     rows, columns = np.indices((size, size))
@@ -157,4 +157,4 @@ def _expansion(n: int, x: float) -> float:
     cubic = h**3 * (5 - 30 * z**2) + h**2 * (212 * z**4 - 60 * z**2) + h * (135 * z**4 - 96 * z**6)
     order_3 = root / (6480 * z**10) * both(cubic - 30 * z**6 - 90 * z**8, halves)
     order_3 += root / (216 * z**6) * both(3 * w * z**2 - w**2, wholes)
-    return order_0 + order_1 / math.sqrt(n) + order_2 / n + order_3 / n**1.5
+    return float(order_0 + order_1 / math.sqrt(n) + order_2 / n + order_3 / n**1.5)
