@@ -1,0 +1,1 @@
+"""Opens the data that a gate judges, wherever it lies and whatever its format is: `hallmark.inputs.opening`."""
