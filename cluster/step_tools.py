@@ -1,4 +1,4 @@
-"""What step images have beside Hallmark's code: a base with Python, and on it Debian packages, libraries and cosign."""
+"""What step images have beside Hallmark's code: a base with Python; Debian packages, libraries and programs on it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pathlib import Path
 from hallmark.errors import BadInputError
 from hallmark.files import sha256_file, write_text
 from hallmark.process import run
-from laptop import base_image, cosign, root_filesystem, serving_packages
+from laptop import base_image, cosign, gitleaks, root_filesystem, serving_packages
 from laptop.base_image import EPOCH, LOCK
 from laptop.console import Say
 from laptop.containers import buildah, remove
@@ -23,10 +23,10 @@ from laptop.root_filesystem import Python
 from laptop.setup import ROOT, TOOLS
 
 RECIPE = ROOT / "images" / "steps"
-COSIGN = "cosign"
-"""The one program that no base has to have: it is built from the project's pinned sources."""
+COSIGN, GITLEAKS = "cosign", "gitleaks"
+"""The programs that no base has to have: they are built from the project's pinned sources."""
 
-PROGRAMS = {"steps": ["git", "ssh"], "build": ["buildah"], "delivery": [COSIGN, "git", "skopeo", "ssh"]}
+PROGRAMS = {"steps": [GITLEAKS, "git", "ssh"], "build": ["buildah"], "delivery": [COSIGN, "git", "skopeo", "ssh"]}
 """The step images, as Tasks name them, and the programs that their commands call."""
 
 NAMES = tuple(PROGRAMS)
@@ -60,6 +60,7 @@ class _Inputs:
 
     base: str
     cosign: Path
+    gitleaks: Path
 
     def key(self) -> str:
         """Names them: it changes with everything but Hallmark's code."""
@@ -70,7 +71,8 @@ class _Inputs:
             *sorted(RECIPE.glob("*/*-packages.txt")),
         ]
         texts = [f"{path.relative_to(RECIPE)}\n{path.read_text()}" for path in recipe]
-        parts = [EPOCH, str(release), self.base, sha256_file(self.cosign), LOCK.read_text(), *texts]
+        programs = [sha256_file(program) for program in (self.cosign, self.gitleaks)]
+        parts = [EPOCH, str(release), self.base, *programs, LOCK.read_text(), *texts]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
@@ -94,6 +96,7 @@ def ensure(cache: Path, say: Say, *, environment: Mapping[str, str] = os.environ
     inputs = _Inputs(
         base=base_image.resolve(given) if given else "",
         cosign=cosign.ensure(ROOT / "tools", TOOLS / "bin", say),
+        gitleaks=gitleaks.ensure(ROOT / "tools", TOOLS / "bin", say),
     )
     home = cache.resolve() / inputs.key()
     record = home / "python"
@@ -127,6 +130,7 @@ def _make(home: Path, inputs: _Inputs, say: Say) -> None:
         else:
             python = _make_base(tools.state, scratch / "contexts", contexts, say)
         shutil.copy(inputs.cosign, contexts["delivery"] / "programs" / COSIGN)
+        shutil.copy(inputs.gitleaks, contexts["steps"] / "programs" / GITLEAKS)
         for name, context in contexts.items():
             say(f"step image {name}: libraries")
             _install_libraries(name, python, context / "site-packages")
@@ -173,7 +177,7 @@ def _fetch_base(state: Path, base: str, archive: Path, say: Say) -> Python:
     archive.unlink()
     container = buildah(state, ["from", "--pull-never", BASE]).stdout.strip()
     inside = ["run", "--isolation", "chroot", container, "--"]
-    needed = sorted({"python3", *(name for names in PROGRAMS.values() for name in names)} - {COSIGN})
+    needed = sorted({"python3", *(name for names in PROGRAMS.values() for name in names)} - {COSIGN, GITLEAKS})
     missing = buildah(state, [*inside, "sh", "-c", TELL_MISSING, "sh", *needed]).stdout.split()
     if missing:
         raise BadInputError(

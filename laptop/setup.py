@@ -1,11 +1,11 @@
-"""`python -m laptop.setup`: the Debian packages and cosign, as far as they are missing."""
+"""`python -m laptop.setup`: the Debian packages, cosign and gitleaks, as far as they are missing."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from laptop import cosign, packages
+from laptop import cosign, gitleaks, packages
 from laptop.console import exit_code_of, say
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -16,6 +16,7 @@ TOOLS = ROOT / ".tools"
 def main() -> None:
     packages.ensure(say)
     cosign.ensure(ROOT / "tools", TOOLS / "bin", say)
+    gitleaks.ensure(ROOT / "tools", TOOLS / "bin", say)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hallmark.errors import BadInputError
-from laptop import base_image, cosign, git_server, keys, packages, registry
+from laptop import base_image, cosign, git_server, gitleaks, keys, packages, registry
 from laptop.base_image import BaseImage
 from laptop.console import Say
 from laptop.errors import LaptopError
@@ -55,6 +55,7 @@ def running(state: Path, say: Say) -> Iterator[World]:
         _require_space(state)
         packages.ensure(say)
         program = cosign.ensure(ROOT / "tools", TOOLS / "bin", say)
+        gitleaks.ensure(ROOT / "tools", TOOLS / "bin", say)
         repositories = state / "repositories"
         repositories.mkdir(exist_ok=True)
         candidates = registry.start(state / "registries/candidates")
