@@ -41,7 +41,7 @@ class Command(Protocol):
 
 COMMANDS: dict[str, str] = {
     "fetch-source": "check out a commit of the model's repository, and pin the policy",
-    "check-code": "ruff and bandit with the policy's rules; SARIF",
+    "check-code": "ruff, bandit, gitleaks and known advisories by the policy's rules; SARIF",
     "test-code": "the repository's own tests with coverage; JUnit",
     "validate-data": "great-expectations suites against the training and the independent data",
     "prepare-evaluation": "split the independent data into features and labels; hash the training rows",

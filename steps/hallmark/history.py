@@ -14,8 +14,11 @@ ABBREVIATED = re.compile(r"[0-9a-f]{7,63}")
 Relation = Literal["same", "older", "newer", "diverged", "unknown"]
 
 
-def fetch(git: Git, url: str, history: Path) -> None:
-    """Fill the empty folder `history` from `url`, without file contents where the server can leave them out.
+def fetch(git: Git, url: str, history: Path, *, contents: bool = False) -> None:
+    """Fill the empty folder `history` from `url`.
+
+    Args:
+        contents: whether every file of every commit is wanted too; else the server may leave them out.
 
     Raises:
         ToolFailedError: the server does not answer, or does not let us in.
@@ -25,7 +28,8 @@ def fetch(git: Git, url: str, history: Path) -> None:
     (history / "info" / "attributes").write_text(RAW_ATTRIBUTES, encoding="utf-8")
     git.run("remote", "add", "origin", url, repository=history)
     refs = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
-    git.run("fetch", "--quiet", "--no-tags", "--filter=blob:none", "origin", *refs, repository=history)
+    lean = () if contents else ("--filter=blob:none",)
+    git.run("fetch", "--quiet", "--no-tags", *lean, "origin", *refs, repository=history)
 
 
 def resolve(git: Git, history: Path, revision: str) -> str:

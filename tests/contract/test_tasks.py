@@ -40,7 +40,7 @@ def trust(writes: str, reads: str = "", outside: str = "", network: str = "none"
 # build-image) has no key, no labels, and no credential but the build's, which is good for the candidates only.
 TRUST = {
     "fetch-source": trust("source history", "", "policy source-credential", network="host"),
-    "check-code": trust("", "source", "policy"),
+    "check-code": trust("", "source history", "policy advisories"),
     "test-code": trust("", "source", "policy"),
     "validate-data": trust("features labels", "source", "policy validation-data"),
     "train": trust("model", "source"),

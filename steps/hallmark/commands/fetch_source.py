@@ -76,7 +76,9 @@ def run(params: Params, context: Context) -> Outcome:
     _empty(params.source, params.history)
     context.say(f"fetching {url}")
     with session(params.repository_url, params.credential) as git, tempfile.TemporaryDirectory() as scratch:
-        histories.fetch(git, params.repository_url, params.history)
+        secrets = policy.code.secrets
+        contents = secrets.enabled and secrets.history
+        histories.fetch(git, params.repository_url, params.history, contents=contents)
         commit = histories.resolve(git, params.history, params.revision)
         time = histories.commit_time(git, params.history, commit)
         context.say(f"checking out {commit}")

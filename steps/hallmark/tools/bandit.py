@@ -99,6 +99,7 @@ def _finding(entry: dict[str, Any]) -> Finding:
         message=f"{entry['issue_text']} ({entry['issue_severity']} severity)"[:_MESSAGE_CHARACTERS],
         level=_LEVELS.get(entry["issue_severity"], "warning"),
         help=entry["more_info"],
+        end_line=max(entry.get("line_range") or [0]),
     )
 
 

@@ -73,6 +73,8 @@ def _finding(entry: dict[str, Any], source: Path) -> Finding:
         column=entry["location"]["column"],
         message=(cell + entry["message"])[:_MESSAGE_CHARACTERS],
         help=entry["url"] or "",
+        end_line=(entry.get("end_location") or {}).get("row", 0),
+        cell=entry.get("cell") or 0,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +94,23 @@ class Ran:
         return found
 
 
+def git(*arguments: str, cwd: Path) -> str:
+    """What git says, as somebody with a name."""
+    identity = ("-c", "user.name=Ada", "-c", "user.email=ada@example.invalid", "-c", "core.hooksPath=/dev/null")
+    done = subprocess.run(["git", *identity, *arguments], cwd=cwd, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def commit_of(repository: Path, history: Path) -> list[str]:
+    """The flags of check-code for a history whose last commit holds all files of `repository`."""
+    if not history.exists():
+        git("init", "--quiet", "--bare", str(history), cwd=repository)
+    there = (f"--git-dir={history}", f"--work-tree={repository}")
+    git(*there, "add", "--all", "--force", cwd=repository)
+    git(*there, "commit", "--quiet", "--allow-empty", "--message=All of it", cwd=repository)
+    return [f"--history={history}", f"--commit={git(*there, 'rev-parse', 'HEAD', cwd=repository)}"]
+
+
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     """A repository that every gate of the code passes."""
@@ -132,6 +150,8 @@ def run(repository: Path, policy: Path, tmp_path: Path, capsys: pytest.CaptureFi
             f"--report={folder}",
             *more,
         ]
+        if name == "check-code":
+            argv += commit_of(repository, tmp_path / "history")
         if with_policy:
             argv += [f"--policy={policy}", f"--policy-digest={policy_digest(policy)}"]
         exit_code = main(argv)

@@ -228,7 +228,7 @@ def test_a_notebook_is_read_by_ruff(run: Run, repository: Path) -> None:
     ran = run("check-code")
     assert found(ran) == [("F401", "study.ipynb", 1)]
     assert "cell 1: " in ran.report["figures"]["findings"][0]["message"]
-    assert ran.check("something to check")["value"].endswith("1 notebook (by ruff only)")
+    assert ran.check("something to check")["value"].endswith("and 1 notebook")
 
 
 def test_a_notebook_that_is_none_is_refused(run: Run, repository: Path) -> None:
@@ -271,7 +271,7 @@ def test_the_sarif_file_names_places_that_a_forge_can_show(run: Run, repository:
     sarif = json.loads((run("check-code").folder / "check-code.sarif").read_text())
     assert sarif["version"] == "2.1.0"
     by_tool = {run["tool"]["driver"]["name"]: run for run in sarif["runs"]}
-    assert sorted(by_tool) == ["bandit", "hallmark", "ruff"]
+    assert sorted(by_tool) == ["bandit", "gitleaks", "hallmark", "ruff"]
     for name, rule, line in (("ruff", "F401", 1), ("bandit", "B602", 6)):
         (result,) = by_tool[name]["results"]
         assert result["ruleId"] == rule == by_tool[name]["tool"]["driver"]["rules"][result["ruleIndex"]]["id"]

@@ -1,0 +1,1 @@
+"""What the gate of the code does beside running tools: notebooks, locks, advisories, licences, the baseline."""
