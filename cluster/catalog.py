@@ -52,7 +52,7 @@ def install(images: Mapping[str, str], say: Say) -> None:
     """
     kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": PIPELINES_NAMESPACE}})
     kubectl.apply(*_pull_secrets(), *_registry_secrets())
-    overlay.on_top(OVERLAY, overlay.OVERLAYS / "kubernetes", images, _settings())
+    overlay.on_top(OVERLAY, overlay.OVERLAYS / "kubernetes", images, _settings(base_image(say)))
     overlay.apply(OVERLAY, force=True)
     say("Hallmark is installed in the namespace " + PIPELINES_NAMESPACE)
 
@@ -86,7 +86,7 @@ def _pull_secrets() -> list[dict[str, Any]]:
     return [{**found, "type": "kubernetes.io/dockerconfigjson"}]
 
 
-def _settings() -> dict[str, Any]:
+def _settings(base_image: str) -> dict[str, Any]:
     """What the admission policies let a run be given here."""
     return {
         "apiVersion": "v1",
@@ -98,6 +98,7 @@ def _settings() -> dict[str, Any]:
             "param.config-repository-url": f"http://{GIT}/",
             "param.candidate-image": f"{CANDIDATES}/",
             "param.release-image": f"{RELEASES}/",
+            "param.base-image": base_image,
             "param.tls-verify": "false",
         },
     }

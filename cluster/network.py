@@ -70,7 +70,7 @@ def listens(host: str, port: int) -> bool:
         return probe.connect_ex((host, port)) == 0
 
 
-def listens_inside(port: int) -> bool:
-    """Whether somebody accepts connections at the node's address."""
-    probe = ["socat", "-u", "OPEN:/dev/null", f"TCP:{NODE_ADDRESS}:{port},connect-timeout=1"]
+def listens_inside(port: int, address: str = NODE_ADDRESS) -> bool:
+    """Whether somebody accepts connections at an address of the node."""
+    probe = ["socat", "-u", "OPEN:/dev/null", f"TCP:{address}:{port},connect-timeout=1"]
     return run(inside(probe), accept=None, timeout=5).exit_code == 0

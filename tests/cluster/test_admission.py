@@ -155,6 +155,25 @@ def asks_for(secret: str) -> Change:
     return lambda item: item["spec"]["volumes"][1].update(secret={"secretName": secret})
 
 
+WRONG_WITHOUT_A_SECRET: dict[str, tuple[Change, str]] = {
+    "loads code into a gate": (
+        adds_to_step(env=[{"name": "LD_PRELOAD", "value": "/workspace/source/data/logo.dat"}]),
+        "no environment variables",
+    ),
+    "has variables from a ConfigMap": (
+        adds_to_step(envFrom=[{"configMapRef": {"name": "x"}}]),
+        "no environment variables",
+    ),
+    "gives a host another address": (
+        adds_to_pod(hostAliases=[{"ip": "10.0.0.1", "hostnames": ["git.hallmark.test"]}]),
+        "on the cluster's network",
+    ),
+    "asks another name server": (adds_to_pod(dnsConfig={"nameservers": ["10.0.0.1"]}), "on the cluster's network"),
+    "asks the node's name server": (adds_to_pod(dnsPolicy="Default"), "on the cluster's network"),
+    "is on the node's network": (adds_to_pod(hostNetwork=True), "on the cluster's network"),
+    "runs as another account": (adds_to_pod(serviceAccountName="hallmark-triggers"), "no service account"),
+}
+
 WRONG_PODS: dict[str, tuple[Change, str]] = {
     "runs another image": (adds_to_step(image="docker.io/library/busybox"), "only the catalog's own images run"),
     "runs a candidate beside the key": (has_a_candidate_beside, "only the catalog's own images run"),
@@ -225,6 +244,14 @@ def test_tekton_makes_the_signing_pod(settings, tekton):
 
 def test_a_model_may_have_secrets_of_its_own(settings, tekton):
     assert_admitted(ask(with_text(signing_pod(settings), '"signing-key"}', '"iris-signing-key"}'), tekton))
+
+
+@pytest.mark.parametrize("wrong", WRONG_WITHOUT_A_SECRET)
+def test_tekton_makes_no_pod_of_a_gate_that(settings, tekton, wrong):
+    change, phrase = WRONG_WITHOUT_A_SECRET[wrong]
+    item = probing_pod(settings)
+    change(item)
+    assert_denied(ask(item, tekton), phrase)
 
 
 @pytest.mark.parametrize("wrong", WRONG_PODS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -49,7 +50,7 @@ def pipeline_run(settings: Mapping[str, str]) -> Object:
     bound = ("repository-url", "config-repository-url", "candidate-image", "release-image", "tls-verify")
     params = {name: settings[f"param.{name}"].split()[0] for name in bound}
     params |= {name: f"{value}iris" for name, value in params.items() if name != "tls-verify"}
-    params |= {"base-image": "registry.example/base@sha256:" + "0" * 64}
+    params |= {"base-image": settings["param.base-image"].split()[0]}
     secrets = {
         "validation-data": "iris-validation-data",
         "signing-key": "signing-key",
@@ -113,6 +114,12 @@ def opens_the_network(item: Object) -> None:
 
 RESOLVER = {"resolver": "git", "params": [{"name": "url", "value": "https://elsewhere.example/catalog"}]}
 SNAPSHOT = {"kind": "PersistentVolumeClaim", "name": "of-another-run"}
+
+
+def labels(**found: str) -> Change:
+    return lambda item: item["metadata"].update(labels=found)
+
+
 WRONG_RUNS: dict[str, tuple[Change, str]] = {
     "brings a pipeline": (has_no_pipeline_ref, "only installed pipelines run"),
     "names another pipeline": (spec(pipelineRef={"name": "sign-anything"}), "only installed pipelines run"),
@@ -183,6 +190,29 @@ WRONG_RUNS: dict[str, tuple[Change, str]] = {
         param("repository-url", ["https://elsewhere.example"]),
         "the param repository-url must begin",
     ),
+    "builds on a stranger's image": (
+        param("base-image", "elsewhere.example/base@sha256:" + "0" * 64),
+        "the param base-image must begin",
+    ),
+    "builds on somebody's candidate": (
+        param("base-image", "candidates.hallmark.test:5000/candidates/iris@sha256:" + "0" * 64),
+        "the param base-image must begin",
+    ),
+    "takes a policy from a Secret": (
+        workspace(1, secret={"secretName": "iris-policy"}),
+        "the workspace policy is bound",
+    ),
+    "takes a part of a policy": (
+        workspace(1, configMap={"name": "iris-policy", "items": [{"key": "policy.yaml", "path": "policy.yaml"}]}),
+        "the workspace policy is bound",
+    ),
+    "brings a key of its own": (workspace(3, configMap={"name": "iris-policy"}), "the workspace signing-key is bound"),
+    "brings a credential of its own": (
+        workspace(5, configMap={"name": "iris-policy"}),
+        "the workspace release-credential is bound",
+    ),
+    "passes for the EventListener": (labels(eventlistener="hallmark"), "a run has no label eventlistener"),
+    "passes for another run's": (labels(**{"tekton.dev/pipelineRun": "x"}), "a run has no label"),
     "says something else of TLS": (param("tls-verify", "perhaps"), "the param tls-verify must begin"),
 }
 
@@ -210,8 +240,61 @@ def test_no_run_is_started_that(settings, wrong):
     assert_denied(ask(item, ADMINISTRATOR), phrase)
 
 
+SAME_IN_V1BETA1: dict[str, tuple[Object, str]] = {
+    "runs as another account": ({"serviceAccountName": "hallmark-triggers"}, "no service account"),
+    "runs one task as another account": (
+        {"taskRunSpecs": [{"pipelineTaskName": "train", "taskServiceAccountName": "hallmark-triggers"}]},
+        "no service account",
+    ),
+    "is on the node's network": ({"podTemplate": {"hostNetwork": True}}, "changes nothing of its pods"),
+    "sends a credential to another host": (
+        {
+            "taskRunSpecs": [
+                {
+                    "pipelineTaskName": "update-manifest",
+                    "taskPodTemplate": {"hostAliases": [{"ip": "10.0.0.1", "hostnames": ["git.hallmark.test"]}]},
+                }
+            ]
+        },
+        "changes nothing of its pods",
+    ),
+    "loads code into a gate": (
+        {
+            "taskRunSpecs": [
+                {
+                    "pipelineTaskName": "verify-model",
+                    "taskPodTemplate": {"env": [{"name": "LD_PRELOAD", "value": "/workspace/source/data/logo.dat"}]},
+                }
+            ]
+        },
+        "changes nothing of its pods",
+    ),
+}
+
+
+def in_v1beta1(settings: Mapping[str, str]) -> Object:
+    item = pipeline_run(settings)
+    del item["spec"]["taskRunTemplate"]
+    return {**item, "apiVersion": "tekton.dev/v1beta1"}
+
+
+def test_a_run_in_the_old_version_is_started(settings):
+    done = ask(in_v1beta1(settings), ADMINISTRATOR)
+    assert done.exit_code == 0, done.stderr
+
+
+@pytest.mark.parametrize("wrong", SAME_IN_V1BETA1)
+def test_no_run_is_started_in_the_old_version_that(settings, wrong):
+    """Fields have other names there, by which no policy would find them."""
+    fields, phrase = SAME_IN_V1BETA1[wrong]
+    item = in_v1beta1(settings)
+    item["spec"].update(copy.deepcopy(fields))
+    assert_denied(ask(item, ADMINISTRATOR), phrase)
+
+
 def test_an_address_must_be_that_host_s(settings):
     """`https://git.example` alone would also begin `https://git.example@elsewhere.example/`."""
+    assert all(re.search(r"@sha256:[0-9a-f]{64}$", word) for word in settings["param.base-image"].split())
     for name in ("repository-url", "config-repository-url", "candidate-image", "release-image"):
         assert all(word.endswith("/") for word in settings[f"param.{name}"].split()), f"end param.{name} with /"
 
@@ -275,6 +358,35 @@ def test_a_run_cannot_be_changed_into_another(pending_run):
     assert_denied(patch(pending_run, {"spec": {"pipelineRef": {"name": "other"}}}), "only installed pipelines run")
     label = {"metadata": {"labels": {"hallmark.dev/network": "host"}}}
     assert_denied(patch(pending_run, label), "is the Task's to say")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"metadata": {"ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "none", "uid": "1"}]}},
+        {"metadata": {"labels": {"hallmark.dev/commit": "another"}}},
+        {"metadata": {"annotations": {"hallmark.dev/message": "another"}}},
+        {"metadata": {"finalizers": ["hallmark.dev/never"]}},
+        {"spec": {"timeouts": {"pipeline": "9h"}}},
+    ],
+    ids=["vanish", "be another commit's", "tell another message", "stay for ever", "last longer"],
+)
+def test_whoever_may_cancel_a_run_cannot_make_it(pending_run, change):
+    done = patch(pending_run, change)
+    assert done.exit_code != 0, "it was admitted"
+    assert "stays as it is" in done.stderr or "Once the PipelineRun" in done.stderr, done.stderr
+
+
+def test_a_run_may_be_cancelled_when_the_settings_no_longer_allow_it(settings, pending_run):
+    allowed = settings["param.repository-url"]
+    change = {"data": {"param.repository-url": "https://nobody.example/"}}
+    where = ["configmap", "hallmark-admission", "--namespace=hallmark-admission", "--type=merge"]
+    kubectl("patch", *where, f"--patch={json.dumps(change)}")
+    try:
+        done = patch(pending_run, {"spec": {"status": "CancelledRunFinally"}})
+    finally:
+        kubectl("patch", *where, f"--patch={json.dumps({'data': {'param.repository-url': allowed}})}")
+    assert done.exit_code == 0, done.stderr
 
 
 def test_a_run_may_be_cancelled(pending_run):
