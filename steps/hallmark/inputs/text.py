@@ -17,7 +17,7 @@ import numpy as np
 from hallmark.errors import BadInputError
 from hallmark.inputs.formats import BOM
 
-BLOCK_BYTES = 1 << 20
+BLOCK_BYTES = 1 << 18
 RECORD_BYTES = 32 << 20
 """The longest row or object: a quote that never ends is told after so much, however large the file is."""
 HEADER_BYTES = 1 << 20
@@ -117,6 +117,8 @@ class _Scanner:
         self._characters(block)
         bytes_ = np.frombuffer(block, np.uint8)
         outside = self._outside(block, bytes_)
+        if outside is None and not self.exact and self._counts_fit(block, bytes_):
+            return
         feeds = bytes_ == _LF if outside is None else (bytes_ == _LF) & outside
         if not block.endswith(b"\n") and not self.inside:
             # The last row needs no line feed.
@@ -132,6 +134,25 @@ class _Scanner:
     def finish(self) -> None:
         if self.inside:
             raise self._endless()
+
+    def _counts_fit(self, block: bytes, bytes_: Bytes) -> bool:
+        """Whether a block without quotes has as many delimiters and line ends as its rows need: then it is taken.
+
+        Counting is ten times as fast as telling which row they belong to. A row that is too short beside one that is
+        too long is left to the parser, which refuses the longer one.
+        """
+        feeds = int(np.count_nonzero(bytes_ == _LF))
+        returns = block.count(b"\r") if b"\r" in block else 0
+        crlf = bool(returns) if self.crlf is None else self.crlf
+        if returns != (feeds if crlf else 0) or (crlf and block.count(b"\r\n") != feeds):
+            return False
+        rows = feeds + (not block.endswith(b"\n"))
+        if self.delimiter is not None and np.count_nonzero(bytes_ == self.delimiter) != rows * self.expected:
+            return False
+        self.crlf = crlf
+        self.records += rows
+        self.line += feeds
+        return True
 
     def _characters(self, block: bytes) -> None:
         if (at := block.find(b"\0")) >= 0:
