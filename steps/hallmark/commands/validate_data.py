@@ -172,7 +172,7 @@ def _classes(data: Dataset, label: str) -> set[str]:
 
 def _expectations(suite: Suite, data: Dataset, say: Callable[[str], None]) -> list[Result]:
     say(f"validate-data: {len(suite.entries)} expectations of {suite.file} on the {data.name} data")
-    return run_suite(suite, data.frame.to_pandas())
+    return run_suite(suite, data.frame.lazy())
 
 
 def _check(dataset: str, result: Result) -> Check:

@@ -1,73 +1,72 @@
-"""Runs a suite by great-expectations 1.x on a pandas frame, in memory, and believes its result only where it means
-something.
+"""Runs a suite: by polars in one pass over the data, by great-expectations what polars does not answer exactly alike.
 
-Every entry must give exactly one result; one that could not be evaluated is bad input and not bad data; one that saw
-no value at all did not hold, whatever it says. Values of the data stay out of the results.
+Which of the two answered stands in each result. An expectation that could not be evaluated is bad input and not bad
+data; one that saw no value did not hold, whatever it says.
 """
 
 from __future__ import annotations
 
-import contextlib
 import difflib
-import logging
-import math
-import os
-import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, Literal
+
+import polars as pl
+from polars.exceptions import PolarsError
 
 from hallmark.errors import BadInputError
+from hallmark.expectations.polars_engine import engine as polars_engine
+from hallmark.expectations.results import Engine, Outcome, Result, judged
 from hallmark.expectations.suite import Entry, Suite
-from hallmark.redaction import redacted
 
-_PLACE = "hallmark"
-"""Key in an expectation's meta under which its place in the file travels: results come in another order."""
-_TRUE_OF_NOTHING = {
-    "expect_column_to_exist",
-    "expect_column_values_to_be_null",
-    "expect_column_values_to_be_of_type",
-    "expect_column_values_to_be_in_type_list",
-    "expect_column_proportion_of_non_null_values_to_be_between",
-}
-"""What may rightly hold for a column without a single value."""
+Choice = Literal["auto", "polars", "gx"]
+CHOICES: tuple[Choice, ...] = ("auto", "polars", "gx")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Result:
-    """What came out of one entry; no value of the data."""
-
-    entry: Entry
-    held: bool
-    vacuous: bool
-    """It saw no value, so that it would have held for anything."""
-    unexpected: int | None
-    unexpected_percent: float | None
-
-
-def run_suite(suite: Suite, frame: Any) -> list[Result]:
+def run_suite(suite: Suite, data: pl.LazyFrame, *, engine: Choice = "auto") -> list[Result]:
     """The result of every entry, in the file's order.
 
     Args:
-        frame: a pandas DataFrame with at least one row.
+        data: read once for what polars evaluates, streaming; what great-expectations evaluates takes its columns into
+            memory.
+        engine: `auto` asks great-expectations where polars would not answer exactly as it does, `polars` refuses such
+            entries, `gx` asks great-expectations for all.
 
     Raises:
         BadInputError: an entry of an unknown type, with wrong arguments, for a column that does not exist, or one that
-            great-expectations could not evaluate.
+            cannot be evaluated (on the engine that was chosen); or the data cannot be read.
     """
+    schema = dict(data.collect_schema())
     for entry in suite.entries:
-        _require_columns(entry, [str(column) for column in frame.columns])
-    with _quiet():
-        expectations = [_expectation(place, entry) for place, entry in enumerate(suite.entries)]
-        found = _validated(expectations, frame)
-    if set(found) != set(range(len(suite.entries))):
-        lost = suite.entries[min(set(range(len(suite.entries))) - set(found))]
-        raise BadInputError(f"{lost.where} gave no result", solution="write it so that it does not repeat another one")
-    empty = {str(column) for column in frame.columns if frame[column].isna().all()}
-    return [_result(entry, found[place], empty) for place, entry in enumerate(suite.entries)]
+        _require_columns(entry, schema)
+    try:
+        answers = polars_engine.evaluate(suite.entries, data, schema, answer=engine != "gx")
+    except PolarsError as error:
+        raise BadInputError(
+            f"the data could not be read to its end: {type(error).__name__}",
+            solution="check the file, or export it anew",
+        ) from error
+    chosen: dict[int, tuple[Engine, Outcome]] = {
+        place: ("polars", outcome)
+        for place, outcome in answers.outcomes.items()
+        if engine == "polars" or not outcome.close
+    }
+    left = [place for place in range(len(suite.entries)) if place not in chosen]
+    if left and engine == "polars":
+        entry = suite.entries[left[0]]
+        raise BadInputError(
+            f"{entry.where} ({entry.type}) is not one that polars evaluates: {answers.declined[left[0]]}",
+            solution="choose the engine auto or gx",
+        )
+    if left:
+        from hallmark.expectations import gx_engine
+
+        asked = [suite.entries[place] for place in left]
+        for place, outcome in zip(left, gx_engine.evaluate(asked, _in_memory(data, asked, schema)), strict=True):
+            chosen[place] = ("gx", outcome)
+    return [judged(entry, *chosen[place], seen=answers.seen.get(place)) for place, entry in enumerate(suite.entries)]
 
 
-def _require_columns(entry: Entry, columns: list[str]) -> None:
+def _require_columns(entry: Entry, columns: Collection[str]) -> None:
     for column in entry.columns:
         if column not in columns and entry.type != "expect_column_to_exist":
             near = difflib.get_close_matches(column, columns, n=1)
@@ -77,107 +76,12 @@ def _require_columns(entry: Entry, columns: list[str]) -> None:
             )
 
 
-def _expectation(place: int, entry: Entry) -> Any:
-    from great_expectations.exceptions.exceptions import GreatExpectationsError
-    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
-    from great_expectations.expectations.metadata_types import FailureSeverity
-    from great_expectations.expectations.registry import list_registered_expectation_implementations
-
-    known = list_registered_expectation_implementations()
-    if entry.type not in known:
-        near = difflib.get_close_matches(entry.type, known, n=1)
-        raise BadInputError(
-            f"{entry.where} is of the unknown type {entry.type}",
-            solution=f"did you mean {near[0]}?" if near else "great-expectations' gallery lists the types",
-        )
-    try:
-        return ExpectationConfiguration(
-            type=entry.type, kwargs=entry.kwargs, meta={_PLACE: place}, severity=FailureSeverity(entry.severity)
-        ).to_domain_obj()
-    except (GreatExpectationsError, ValueError, TypeError) as error:
-        said = " ".join(str(error).split())[:300]
-        raise BadInputError(
-            f"{entry.where} ({entry.type}) has wrong arguments: {said}", solution="correct its kwargs"
-        ) from error
-
-
-def _validated(expectations: list[Any], frame: Any) -> dict[int, Any]:
-    """great-expectations' results by the place of their entries."""
-    import great_expectations as gx
-    from great_expectations.data_context.types.base import (
-        DataContextConfig,
-        InMemoryStoreBackendDefaults,
-        ProgressBarsConfig,
-    )
-
-    context = gx.get_context(
-        mode="ephemeral",
-        project_config=DataContextConfig(
-            store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
-            progress_bars=ProgressBarsConfig(globally=False),
-            analytics_enabled=False,
-        ),
-    )
-    asset = context.data_sources.add_pandas("hallmark").add_dataframe_asset("data")
-    batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
-    # BASIC with no list of unexpected values: counts only.
-    validated: Any = batch.validate(
-        gx.ExpectationSuite("hallmark", expectations=expectations),
-        result_format={"result_format": "BASIC", "partial_unexpected_count": 0},
-    )
-    return {outcome.expectation_config.meta[_PLACE]: outcome for outcome in validated.results}
-
-
-def _result(entry: Entry, outcome: Any, empty: set[str]) -> Result:
-    error = _error(outcome.exception_info)
-    if error is not None:
-        raise BadInputError(
-            f"{entry.where} ({entry.type}) could not be evaluated: {redacted(error, limit=300)}",
-            solution="correct its kwargs, or the type of the column that it looks into",
-        )
-    counts = outcome.result
-    elements, missing = counts.get("element_count"), counts.get("missing_count")
-    saw_nothing = elements == 0 or (elements is not None and missing == elements)
-    uncounted = elements is None and entry.type not in _TRUE_OF_NOTHING and not empty.isdisjoint(entry.columns)
-    vacuous = bool(outcome.success) and (saw_nothing or uncounted)
-    percent = counts.get("unexpected_percent")
-    return Result(
-        entry=entry,
-        held=bool(outcome.success) and not vacuous,
-        vacuous=vacuous,
-        unexpected=_number(counts.get("unexpected_count")),
-        unexpected_percent=round(float(percent), 4) if percent is not None and math.isfinite(percent) else None,
-    )
-
-
-def _number(value: Any) -> int | None:
-    return None if value is None else int(value)
-
-
-def _error(info: Any) -> str | None:
-    """What went wrong: great-expectations says it for the entry, or once for each metric that it needed."""
-    if not isinstance(info, dict):
-        return None
-    for part in (info, *(value for value in info.values() if isinstance(value, dict))):
-        if part.get("raised_exception"):
-            return str(part.get("exception_message") or "no reason given")
-    return None
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """No analytics, no warnings of other people's code, no log: the report says what there is to say."""
-    logger = logging.getLogger("great_expectations")
-    level, analytics = logger.level, os.environ.get("GX_ANALYTICS_ENABLED")
-    logger.setLevel(logging.CRITICAL)
-    os.environ["GX_ANALYTICS_ENABLED"] = "false"
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(level)
-        if analytics is None:
-            del os.environ["GX_ANALYTICS_ENABLED"]
-        else:
-            os.environ["GX_ANALYTICS_ENABLED"] = analytics
+def _in_memory(data: pl.LazyFrame, entries: Sequence[Entry], schema: Collection[str]) -> Any:
+    """The columns that the entries look into, as a pandas frame; all of them where that cannot be told."""
+    names: set[str] = set()
+    for entry in entries:
+        if not entry.columns or "row_condition" in entry.kwargs or entry.type == "expect_column_to_exist":
+            names = set(schema)
+            break
+        names.update(entry.columns)
+    return data.select([name for name in schema if name in names]).collect(engine="streaming").to_pandas()
