@@ -148,8 +148,13 @@ class Tally:
         """Count a batch: values in any order, no NaN. The array is sorted in place."""
         values.sort()
         self.count += len(values)
-        self.below += np.searchsorted(values, self.reference.values, side="left")
-        self.upto += np.searchsorted(values, self.reference.values, side="right")
+        steps = self.reference.values
+        below = np.searchsorted(values, steps, side="left")
+        # Only where a step is a current value too do the two sides differ: mostly nowhere, or at a few steps.
+        equal = np.flatnonzero(values[np.minimum(below, len(values) - 1)] == steps) if len(values) else below[:0]
+        self.below += below
+        self.upto += below
+        self.upto[equal] += np.searchsorted(values, steps[equal], side="right") - below[equal]
         self.up_to_edge += np.searchsorted(values, self.edges, side="right")
 
     def distance(self) -> float:

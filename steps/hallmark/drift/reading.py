@@ -14,7 +14,7 @@ from hallmark.documents.rules_drift import Sampling
 from hallmark.errors import BadInputError
 
 GROUP_BYTES = 256 << 20
-BATCH_BYTES = 80 << 20
+BATCH_BYTES = 160 << 20
 CONFIDENCE = 0.99
 _ROW = "\0row"
 _SCALE = 1 << 32
