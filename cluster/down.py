@@ -23,7 +23,7 @@ def main() -> None:
     _end_pods()
     for name in daemons.known():
         daemons.stop(name)
-    clean.unmount_below(STATE)
+    clean.unmount_below(STATE, say=lambda _: None)
     network.remove()
     control_groups.remove()
     shutil.rmtree(STATE, ignore_errors=True)
@@ -60,9 +60,10 @@ def _end_pods() -> None:
 def _in_control_groups() -> set[int]:
     found: set[int] = set()
     for root in control_groups.left():
-        for file in root.rglob("cgroup.procs"):
+        # os.walk goes on where a group vanishes under it, as pods do that end.
+        for folder, _, _ in os.walk(root):
             with contextlib.suppress(OSError):
-                found |= {int(line) for line in file.read_text().split()}
+                found |= {int(line) for line in Path(folder, "cgroup.procs").read_text().split()}
     return found
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from hallmark.process import run
 from laptop import registry, world
-from laptop.console import exit_code_of, say
+from laptop.console import Say, exit_code_of, say
 from laptop.containers import remove
 
 IN_NAMESPACE = ["unshare", "--map-root-user", "--map-auto", "--mount"]
@@ -47,7 +47,7 @@ def end_containers(store: Path) -> None:
     run([*as_root, sys.executable, "-c", END_CONTAINERS, str(store)], env=environment, timeout=120)
 
 
-def unmount_below(folder: Path) -> None:
+def unmount_below(folder: Path, say: Say = say) -> None:
     """Unmount what is mounted below `folder`, the innermost first; mounts in other namespaces end with these."""
     for point in reversed(mounts_below(folder, Path("/proc/self/mountinfo").read_text())):
         run(["umount", "--lazy", str(point)], timeout=60)

@@ -26,7 +26,7 @@ def storage(folder: Path) -> Iterator[Path]:
     while _is_named_by_a_process(folder) and time.monotonic() < deadline:
         time.sleep(0.1)
     # Podman keeps its storage mounted, which would keep pytest from removing the folder.
-    clean.unmount_below(folder)
+    clean.unmount_below(folder, say=lambda _: None)
     shutil.rmtree(runtime_folder(folder))
     assert left == ""
 
