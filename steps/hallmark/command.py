@@ -44,6 +44,7 @@ COMMANDS: dict[str, str] = {
     "check-code": "ruff, bandit, gitleaks and known advisories by the policy's rules; SARIF",
     "test-code": "the repository's own tests with coverage; JUnit",
     "validate-data": "great-expectations suites against the training and the independent data",
+    "profile": "propose an expectation suite and a reference profile for drift from training data",
     "prepare-evaluation": "split the independent data into features and labels; hash the training rows",
     "train": "run the repository's training script with its parameters and seed",
     "predict-model": "load the model safely and predict on the independent features",
