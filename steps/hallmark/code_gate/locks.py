@@ -259,8 +259,8 @@ def _is_the_project(entry: dict[str, Any]) -> bool:
 def _pipfile(text: str, file: str) -> list[Locked]:
     document = json.loads(text)
     found: list[Locked] = []
-    for section in (key for key in document if key != "_meta"):
-        for name, entry in document[section].items():
+    for section, entries in document.items():
+        for name, entry in entries.items() if section != "_meta" else ():
             at = text.find(f'"{name}": {{')
             line = text.count("\n", 0, max(0, at)) + 1
             elsewhere = any(key in entry for key in ("git", "path", "file", "hg", "svn"))

@@ -80,7 +80,10 @@ def check_history(git: Git, history: Path, commit: str, *, allow_suppressions: b
 def parse(text: str, *, prefix: str = "") -> list[Finding]:
     """The findings in gitleaks' JSON, of files below `prefix`. Raises ToolFailedError where it is none."""
     try:
-        return [_finding(entry, prefix) for entry in json.loads(text)]
+        answer = json.loads(text)
+        if not isinstance(answer, list):
+            raise TypeError("a list was expected")
+        return [_finding(entry, prefix) for entry in answer]
     except (ValueError, KeyError, TypeError) as error:
         # Neither the error nor the answer is shown, as both could hold what was found.
         raise ToolFailedError(

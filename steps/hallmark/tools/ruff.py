@@ -55,7 +55,10 @@ def build_argv(files: Sequence[str], *, select: Sequence[str], allow_suppression
 def parse(text: str, source: Path) -> list[Finding]:
     """The findings in ruff's JSON. Raises ToolFailedError where it is none."""
     try:
-        return [_finding(entry, source) for entry in json.loads(text)]
+        answer = json.loads(text)
+        if not isinstance(answer, list):
+            raise TypeError("a list was expected")
+        return [_finding(entry, source) for entry in answer]
     except (ValueError, KeyError, TypeError) as error:
         raise ToolFailedError(
             f"ruff's answer is not understood: {error!r}", solution="use the locked version of ruff"

@@ -151,7 +151,7 @@ def run(repository: Path, policy: Path, tmp_path: Path, capsys: pytest.CaptureFi
             *more,
         ]
         if name == "check-code":
-            argv += commit_of(repository, tmp_path / "history")
+            argv[1:1] = commit_of(repository, tmp_path / "history")
         if with_policy:
             argv += [f"--policy={policy}", f"--policy-digest={policy_digest(policy)}"]
         exit_code = main(argv)
