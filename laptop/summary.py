@@ -32,7 +32,7 @@ def _delivered(project: Project, delivery: Delivery) -> list[str]:
     return [
         f"Delivered {project.name}, commit {results['commit']}",
         f"  image             {results['image']}",
-        f"  accuracy          {results['accuracy']} on independent data",
+        *([f"  accuracy          {results['accuracy']} on independent data"] if results["accuracy"] else []),
         f"  manifest commit   {results['manifest-commit']}{changed}",
         f"  report            {_near(delivery.report)}",
         *_not_reproduced(project, delivery),

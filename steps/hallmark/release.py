@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hallmark.documents.policy import Policy
+from hallmark.documents.policy import AtLeast, AtMost, Policy
 from hallmark.errors import BadInputError
 from hallmark.files import inside
 from hallmark.gate_report import Check
 from hallmark.tools.cosign import key_bytes
-from hallmark.verdict import Verdict
+from hallmark.verdict import Metric, Verdict
 
 ACCURACY = "accuracy"
 
@@ -42,7 +42,7 @@ def verdict_checks(
         *([_equal("verdict's commit", verdict.source.commit, commit)] if commit else []),
         *([_equal("verdict's model", verdict.model.digest, model_digest)] if model_digest else []),
         _gates(verdict, policy),
-        _accuracy(verdict, policy),
+        *_metrics(verdict, policy),
         Check(
             name="verdict's rows",
             passed=verdict.data.rows >= policy.model.minimum_rows,
@@ -100,11 +100,26 @@ def _gates(verdict: Verdict, policy: Policy) -> Check:
     )
 
 
-def _accuracy(verdict: Verdict, policy: Policy) -> Check:
-    metric, minimum = verdict.metrics.get(ACCURACY), policy.model.accuracy.minimum
+def _metrics(verdict: Verdict, policy: Policy) -> list[Check]:
+    """A check for each limit of the policy; the verdict's own limit, which may be stricter, has to hold as well."""
+    regression = policy.model.regression
+    if policy.model.accuracy is not None:
+        limits: dict[str, AtLeast | AtMost] = {ACCURACY: AtLeast(minimum=policy.model.accuracy.minimum)}
+    else:
+        limits = regression.limits if regression is not None else {}
+    return [_metric(name, verdict.metrics.get(name), limit) for name, limit in limits.items()]
+
+
+def _metric(name: str, metric: Metric | None, limit: AtLeast | AtMost) -> Check:
+    if isinstance(limit, AtLeast):
+        bound = max(limit.minimum, limit.minimum if metric is None or metric.minimum is None else metric.minimum)
+        reached, asked = metric is not None and metric.value >= bound, f"at least {bound:g}"
+    else:
+        bound = min(limit.maximum, limit.maximum if metric is None or metric.maximum is None else metric.maximum)
+        reached, asked = metric is not None and metric.value <= bound, f"at most {bound:g}"
     return Check(
-        name="verdict's accuracy",
-        passed=metric is not None and metric.value >= max(minimum, metric.minimum),
+        name=f"verdict's {name}",
+        passed=reached and metric is not None and metric.held,
         value="missing" if metric is None else f"{metric.value:.6g}",
-        limit=f"at least {minimum if metric is None else max(minimum, metric.minimum):g}",
+        limit=asked,
     )

@@ -47,9 +47,20 @@ class VerdictImage(Document):
 
 class Metric(Document):
     value: float
-    minimum: float
-    low: float = Field(description="Lower bound of the 95 % interval (Wilson score).")
-    high: float = Field(description="Upper bound of the 95 % interval (Wilson score).")
+    minimum: float | None = Field(default=None, description="Lowest value that passes; null: there is no such limit.")
+    maximum: float | None = Field(default=None, description="Highest value that passes; null: there is no such limit.")
+    low: float = Field(description="Lower bound of the 95 % interval (Wilson score; bootstrap for a regression).")
+    high: float = Field(description="Upper bound of the 95 % interval (Wilson score; bootstrap for a regression).")
+
+    @property
+    def held(self) -> bool:
+        """Whether the value is within its own limits; never where it has none."""
+        limited = self.minimum is not None or self.maximum is not None
+        return (
+            limited
+            and (self.minimum is None or self.value >= self.minimum)
+            and (self.maximum is None or self.value <= self.maximum)
+        )
 
 
 class GateEvidence(Document):

@@ -6,8 +6,8 @@ pickle is loaded through an exact list of names, and nothing of it runs before. 
 with one private folder to write to. There are no labels here: whatever a hostile model does, it can at best predict.
 
 Refuses a file of another format than described or allowed, a type or name that is not trusted, and a model that cannot
-be loaded, is no classifier, fails, takes too long, or does not give exactly one label for each row. The predictions'
-file is written here, by the parent, from an answer that it checked.
+be loaded, is none for its task, fails, takes too long, or does not give exactly one label (or number) for each row. The
+predictions' file is written here, by the parent, from an answer that it checked.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def run(params: Params, context: Context) -> Outcome:
             checks.append(_passed(check))
         answer, check = _asked(params, file, model, policy, rows.len(), context.say)
         checks.append(_passed(check))
-        predictions, check = _column(rows.len(), answer)
+        predictions, check = _column(rows.len(), answer, task=model.task)
         checks.append(_passed(check))
     except _RefusedError as refusal:
         checks.append(refusal.check)
@@ -180,7 +180,7 @@ def _asked(
         answer = private / "answer.json"
         # -P: no folder of the model's is searched for modules.
         argv = [sys.executable, "-P", "-m", "hallmark.model_files.predict"]
-        argv += [f"--model={file.resolve()}", f"--format={found}", f"--answer={answer}"]
+        argv += [f"--task={model.task}", f"--model={file.resolve()}", f"--format={found}", f"--answer={answer}"]
         argv += [f"--features={(params.features / FEATURES_FILE).resolve()}"]
         argv += [f"--columns={json.dumps(model.data.features)}", f"--trusted={json.dumps(policy.model.trusted_types)}"]
         ended = run_untrusted(
@@ -214,7 +214,7 @@ def _read_answer(answer: Path, *, limit: int) -> dict[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-def _column(rows: int, answer: list[Any]) -> tuple[pl.Series, Check]:
+def _column(rows: int, answer: list[Any], task: str = "classification") -> tuple[pl.Series, Check]:
     """The answer as a column: one label a row, all of one type."""
     kinds = {type(label) for label in answer}
     column = pl.Series(PREDICTION, [], dtype=pl.String)
@@ -222,6 +222,8 @@ def _column(rows: int, answer: list[Any]) -> tuple[pl.Series, Check]:
         canonical(answer)
         if len(kinds) > 1 and kinds != {int, float}:
             raise ValueError(f"types are mixed: {', '.join(sorted(kind.__name__ for kind in kinds))}")
+        if task == "regression" and not kinds <= {int, float}:
+            raise ValueError("a regression gives numbers")
         if len(answer) == rows:
             column = pl.Series(PREDICTION, answer, dtype=_DTYPES[float if float in kinds else next(iter(kinds))])
         value = f"{len(answer)} labels"

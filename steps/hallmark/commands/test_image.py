@@ -32,6 +32,7 @@ from hallmark.files import DIGEST, require_digest, sha256_file, sha256_tree
 from hallmark.gate_report import Check, decide
 from hallmark.inference_client import BadAnswerError, Server
 from hallmark.labels import canonical
+from hallmark.regression import same_number
 
 EXAMPLE = (
     "hallmark test-image --source=run/source --policy=policy --features=run/features --predictions=run/predictions "
@@ -73,6 +74,14 @@ class Question:
     row: int
     features: Sequence[object]
     expected: str
+    tolerance: float | None = None
+    """Relative difference up to which a number is the same; None: the label has to be the very same."""
+
+    def answered_by(self, label: str) -> bool:
+        """Whether `label` is the model's own answer."""
+        return label == self.expected or (
+            self.tolerance is not None and same_number(label, self.expected, self.tolerance)
+        )
 
 
 @dataclass(kw_only=True)
@@ -155,9 +164,10 @@ def _prepare(params: Params) -> tuple[Policy, Server, list[Question]]:
             "features and predictions have no row in common", solution="let predict-model predict these features"
         )
     expected = canonical(chosen[PREDICTION].to_list())
+    tolerance = policy.image.tolerance if model.task == "regression" else None
     rows = chosen.select(model.data.features).rows()
     questions = [
-        Question(row=row, features=values, expected=label)
+        Question(row=row, features=values, expected=label, tolerance=tolerance)
         for row, values, label in zip(chosen[ROW].to_list(), rows, expected, strict=True)
     ]
     return policy, server, questions
@@ -192,7 +202,7 @@ def _ask(server: Server, questions: list[Question], findings: Findings, say: Cal
             alone = f"row {batch[0].row}" if len(batch) == 1 else f"{len(batch)} rows from row {batch[0].row}"
             findings.failures.append(f"{alone}: {error}")
             continue
-        wrong = [question.row for question, label in zip(batch, labels, strict=True) if label != question.expected]
+        wrong = [question.row for question, label in zip(batch, labels, strict=True) if not question.answered_by(label)]
         if len(batch) > 1:
             findings.wrong_in_batch += wrong
         else:

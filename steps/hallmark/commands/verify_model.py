@@ -3,16 +3,17 @@
 It never loads a model. Everything it reads has a digest that its writer handed over as a result, and that is
 recomputed here. It trusts the policy; of the repository it takes only a stricter minimum.
 
-It refuses a model whose accuracy on the independent data is below the limit, or was not measured as the policy asks:
-on too few rows, on the training data or rows of it, by a container that answers otherwise than the model, for another
-model's policy, or without the passing report of a required gate that is about this very delivery. The verdict is
-written also when it refuses; only a passing one is ever signed.
+It refuses a model whose accuracy (or, for a regression, error) on the independent data misses its limit, or was not
+measured as the policy asks: on too few rows, on the training data or rows of it, by a container that answers otherwise
+than the model, for another model's policy, or without the passing report of a required gate that is about this very
+delivery. The verdict is written also when it refuses; only a passing one is ever signed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -39,8 +40,9 @@ from hallmark.files import require_digest, sha256_file, sha256_tree
 from hallmark.fingerprints import overlap
 from hallmark.gate_report import Check, decide, failures
 from hallmark.image_reference import image
-from hallmark.judgement import confusion_matrix, wilson_interval
 from hallmark.labels import canonical
+from hallmark.regression import same_number
+from hallmark.scoring import judge_classes, judge_numbers
 from hallmark.verdict import (
     GateEvidence,
     Metric,
@@ -85,7 +87,7 @@ class Params:
 @dataclass(frozen=True, kw_only=True)
 class Results:
     verdict_digest: str | None = result("SHA-256 of verdict.json")
-    accuracy: str | None = result("Accuracy on the independent data")
+    accuracy: str | None = result("Accuracy on the independent data; empty for a regression")
 
 
 EXAMPLE = (
@@ -110,41 +112,39 @@ class _Measured:
     def rows(self) -> int:
         return len(self.truth)
 
-    @property
-    def correct(self) -> int:
-        return sum(true == told for true, told in zip(self.truth, self.predicted, strict=True))
-
 
 def run(params: Params, context: Context) -> Outcome:
-    """Judge, and write verdict.json. `figures` holds `confusion_matrix` {labels, counts} (rows are the true classes)
-    and `accuracy` {value, low, high, minimum}."""
+    """Judge, and write verdict.json.
+
+    For classes, `figures` holds `confusion_matrix` {labels, counts} (rows are the true classes) and `accuracy` {value,
+    low, high, minimum}; for numbers, `metrics` [{name, value, low, high, minimum, maximum}].
+    """
     policy = load_policy(params.policy, expected_digest=params.policy_digest)
+    regression = policy.model.regression
     minimum = _minimum(params, policy)
-    measured = _measure(params)
+    measured = _measure(params, policy)
     digests = _digests(params)
     evidence = read_evidence(params.gates, params.reports, digests)
-    low, high = wilson_interval(measured.correct, measured.rows)
-    accuracy = Metric(value=measured.correct / measured.rows, minimum=minimum, low=low, high=high)
-    checks = [*_data_checks(params, policy, measured), _accuracy_check(accuracy, measured)]
+    judged = (
+        judge_classes(measured.truth, measured.predicted, minimum)
+        if regression is None
+        else judge_numbers(measured.truth, measured.predicted, regression)
+    )
+    checks = [*_data_checks(params, policy, measured), *judged.checks]
     checks += [_container_check(policy, measured), *_gate_checks(policy, evidence)]
 
-    matrix = confusion_matrix(measured.truth, measured.predicted)
-    shown = f"{accuracy.value:.6g}"
-    verdict = _verdict(params, measured, accuracy, evidence, checks)
+    verdict = _verdict(params, measured, judged.metrics, evidence, checks)
     digest = sha256_file(verdict.write(params.verdict))
     report = decide(
         "verify-model",
         checks,
-        passed=f"accuracy {shown} on {measured.rows} rows that the maker never had; at least {minimum:g} is asked",
+        passed=judged.said,
         refused=failures(checks),
         solution="improve the model or its data; the limits are the policy's, and are its owners' to change",
-        figures={
-            "accuracy": {"value": accuracy.value, "low": low, "high": high, "minimum": minimum},
-            **({"confusion_matrix": matrix} if matrix else {}),
-        },
+        figures=judged.figures,
         digests={**digests, "verdict": digest},
     )
-    return Outcome(report=report, results=Results(verdict_digest=digest, accuracy=shown))
+    return Outcome(report=report, results=Results(verdict_digest=digest, accuracy=judged.accuracy))
 
 
 def _minimum(params: Params, policy: Policy) -> float:
@@ -153,10 +153,10 @@ def _minimum(params: Params, policy: Policy) -> float:
         raise BadInputError(
             f"--minimum-accuracy={own} is no accuracy", solution="give a number from 0 to 1, or nothing"
         )
-    return max(policy.model.accuracy.minimum, own or 0.0)
+    return max(policy.model.accuracy.minimum if policy.model.accuracy else 0.0, own or 0.0)
 
 
-def _measure(params: Params) -> _Measured:
+def _measure(params: Params, policy: Policy) -> _Measured:
     """Read what the other tasks wrote, after its digests were found right."""
     require_digest("the folder of labels", sha256_tree(params.labels), params.labels_digest)
     predictions, responses = params.predictions / PREDICTIONS_FILE, params.responses / RESPONSES_FILE
@@ -172,12 +172,14 @@ def _measure(params: Params) -> _Measured:
             f"{LABELS_FILE}, {PREDICTIONS_FILE} and {RESPONSES_FILE} are not about the same rows",
             solution="hand over the results of one run",
         )
+    same = str.__eq__ if policy.model.regression is None else partial(same_number, tolerance=policy.image.tolerance)
+
     return _Measured(
         truth=list(truth.values()),
         predicted=[told[row] for row in truth],
         overlap=overlap(labels[FINGERPRINT], training[FINGERPRINT]),
         compared=len(answered),
-        mismatches=sum(told[row] != label for row, label in answered.items()),
+        mismatches=sum(not same(told[row], label) for row, label in answered.items()),
     )
 
 
@@ -243,16 +245,6 @@ def _data_checks(params: Params, policy: Policy, measured: _Measured) -> Iterato
     )
 
 
-def _accuracy_check(accuracy: Metric, measured: _Measured) -> Check:
-    return Check(
-        name="accuracy",
-        passed=accuracy.value >= accuracy.minimum,
-        value=f"{accuracy.value:.6g} ({measured.correct} of {measured.rows};"
-        f" 95 % interval {accuracy.low:.4f} to {accuracy.high:.4f})",
-        limit=f"at least {accuracy.minimum:g}",
-    )
-
-
 def _container_check(policy: Policy, measured: _Measured) -> Check:
     wanted = min(policy.image.rows, measured.rows)
     return Check(
@@ -275,7 +267,7 @@ def _gate_checks(policy: Policy, evidence: dict[str, Evidence]) -> Iterator[Chec
 
 
 def _verdict(
-    params: Params, measured: _Measured, accuracy: Metric, evidence: dict[str, Evidence], checks: list[Check]
+    params: Params, measured: _Measured, metrics: dict[str, Metric], evidence: dict[str, Evidence], checks: list[Check]
 ) -> Verdict:
     candidate = image(params.candidate_image, params.image_digest)
     if urlsplit(params.repository_url).password is not None:
@@ -300,7 +292,7 @@ def _verdict(
                 overlap=measured.overlap,
             ),
             image=VerdictImage(repository=candidate.repository, digest=candidate.digest),
-            metrics={"accuracy": accuracy},
+            metrics=metrics,
             gates={gate: GateEvidence(passed=found.passed, report=found.digest) for gate, found in evidence.items()},
             checks=[
                 VerdictCheck(name=check.name, passed=check.passed, value=check.value, limit=check.limit)

@@ -14,15 +14,22 @@ from hallmark.errors import BadInputError
 
 
 def require_agreement(model: Model, policy: Policy) -> None:
-    """Check that the policy is for this model, and that the model asks for no column that it may not see.
+    """Check that the policy is for this model and its task, and that the model asks for no column that it may not see.
 
     Raises:
-        BadInputError: another model, another label, or a feature that the policy does not list.
+        BadInputError: another model or task, another label, or a feature that the policy does not list.
     """
     if model.metadata.name != policy.metadata.name:
         raise BadInputError(
             f"{MODEL_FILE} describes {model.metadata.name}, but the policy is for {policy.metadata.name}",
             solution="bind the policy of this model, or correct metadata.name",
+        )
+    if model.task != policy.model.task:
+        limits = "accuracy" if policy.model.task == "classification" else "regression"
+        raise BadInputError(
+            f"{MODEL_FILE} says `task: {model.task}`, but {POLICY_FILE} has limits for a {policy.model.task}"
+            f" (model.{limits})",
+            solution=f"correct task in {MODEL_FILE}, or let the policy's owners name limits for a {model.task}",
         )
     independent = policy.data.independent
     if model.data.label != independent.label:

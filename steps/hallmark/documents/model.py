@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from hallmark.documents.loading import Document, load
 
@@ -80,12 +80,20 @@ class Model(Document):
     api_version: Literal["hallmark.dev/v1alpha1"]
     kind: Literal["Model"]
     metadata: Metadata
-    task: Literal["classification"] = Field(default="classification", description="What the model does.")
+    task: Literal["classification", "regression"] = Field(
+        default="classification", description="Whether the model names a class or gives a number."
+    )
     data: Data
     training: Training
     tests: Tests = Tests()
     model: ModelFile = ModelFile()
     image: Image
+
+    @model_validator(mode="after")
+    def _accuracy_is_of_classes(self) -> Self:
+        if self.task == "regression" and self.model.minimum_accuracy is not None:
+            raise ValueError("model.minimumAccuracy is about classes; a regression has none")
+        return self
 
 
 def load_model(source: Path) -> Model:

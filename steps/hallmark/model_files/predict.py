@@ -17,7 +17,7 @@ MAXIMUM_REASON = 500
 
 
 class UnfitModelError(Exception):
-    """The file was loaded, but what came out is no classifier that answers for every row."""
+    """The file was loaded, but what came out is no model of its task that answers for every row."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="hallmark.model_files.predict", allow_abbrev=False)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--format", required=True, choices=["skops", "pickle", "joblib"])
+    parser.add_argument("--task", required=True, choices=["classification", "regression"])
     parser.add_argument("--features", type=Path, required=True)
     parser.add_argument("--columns", type=json.loads, required=True, help="JSON list: the features in their order")
     parser.add_argument("--trusted", type=json.loads, required=True, help="JSON list: types that the policy trusts")
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     try:
         model = load(options.model, options.format, options.trusted)
-        answer: dict[str, Any] = {"predictions": predict(model, options.features, options.columns)}
+        answer: dict[str, Any] = {"predictions": predict(model, options.task, options.features, options.columns)}
     except Exception as error:  # a model may fail in any way; each is a reason to refuse it
         answer = {"refused": reason(error)}
     options.answer.write_text(json.dumps(answer))
@@ -51,7 +52,7 @@ def load(path: Path, model_format: str, trusted: list[str]) -> Any:
     return restricted_pickle.load(path, allowed_names(trusted))
 
 
-def predict(model: Any, features: Path, columns: list[str]) -> list[Any]:
+def predict(model: Any, task: str, features: Path, columns: list[str]) -> list[Any]:
     """The model's prediction for each row of features.parquet, as plain Python values.
 
     A model that was fitted with names gets a frame with names, any other an array: the other way round each warns
@@ -59,12 +60,13 @@ def predict(model: Any, features: Path, columns: list[str]) -> list[Any]:
     """
     import numpy as np
     import polars as pl
-    from sklearn.base import is_classifier  # type: ignore[import-untyped]
+    from sklearn.base import is_classifier, is_regressor  # type: ignore[import-untyped]
 
     if not hasattr(model, "predict"):
         raise UnfitModelError(f"the file holds a {type(model).__name__}, which cannot predict")
-    if not is_classifier(model):
-        raise UnfitModelError(f"the file holds a {type(model).__name__}, which is not a classifier")
+    fits, kind = (is_classifier, "classifier") if task == "classification" else (is_regressor, "regressor")
+    if not fits(model):
+        raise UnfitModelError(f"the file holds a {type(model).__name__}, which is not a {kind}")
     frame = pl.read_parquet(features, columns=columns)
     named = hasattr(model, "feature_names_in_")
     predictions = np.asarray(model.predict(frame.to_pandas() if named else frame.to_numpy()))
