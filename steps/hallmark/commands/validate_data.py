@@ -35,7 +35,8 @@ from hallmark.datasets import (
 from hallmark.documents.model import Model, load_model
 from hallmark.documents.policy import Policy, load_policy
 from hallmark.errors import BadInputError
-from hallmark.expectations.runner import Result, run_suite
+from hallmark.expectations.results import Result
+from hallmark.expectations.runner import run_suite
 from hallmark.expectations.suite import Suite, load_suite
 from hallmark.files import require_digest, sha256_tree
 from hallmark.gate_report import Check, decide, failures
@@ -83,7 +84,7 @@ def run(params: Params, context: Context) -> Outcome:
     independent = read_independent(params.data, policy) if identity.passed else None
     judged = [training, *([independent] if independent else [])]
     checks = [identity, *(check for data in judged for check in _built_in(data, model))]
-    if independent:
+    if independent and model.task == "classification":
         checks.append(_classes_check(training, independent, model))
     figures: list[dict[str, Any]] = []
     for data in judged:
