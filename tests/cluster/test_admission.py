@@ -170,7 +170,6 @@ WRONG_WITHOUT_A_SECRET: dict[str, tuple[Change, str]] = {
     ),
     "asks another name server": (adds_to_pod(dnsConfig={"nameservers": ["10.0.0.1"]}), "on the cluster's network"),
     "asks the node's name server": (adds_to_pod(dnsPolicy="Default"), "on the cluster's network"),
-    "is on the node's network": (adds_to_pod(hostNetwork=True), "on the cluster's network"),
     "runs as another account": (adds_to_pod(serviceAccountName="hallmark-triggers"), "no service account"),
 }
 
