@@ -172,10 +172,27 @@ class _Scanner:
         quotes = bytes_ == _QUOTE
         parity = np.cumsum(quotes, dtype=np.uint8) & 1
         outside: Mask = parity == int(self.inside)
+        self._require_places(block, bytes_, quotes, outside)
         self.inside = not bool(outside[-1])
         if self.inside and quotes.any():
             self.quoted_since = self.line + block.count(b"\n", 0, int(np.flatnonzero(quotes)[-1]))
         return outside
+
+    def _require_places(self, block: bytes, bytes_: Bytes, quotes: Mask, outside: Mask) -> None:
+        """A quote opens at the begin of a value and closes at its end; two in a row are one of the value's own."""
+        around = np.frombuffer(b"\n" + block + b"\n", np.uint8)
+        opens, closes = np.flatnonzero(quotes & ~outside), np.flatnonzero(quotes & outside)
+        bad = [
+            *opens[~np.isin(around[opens], (_LF, _QUOTE, self.delimiter or _LF))][:1],
+            *closes[~np.isin(around[closes + 2], (_LF, _CR, _QUOTE, self.delimiter or _LF))][:1],
+        ]
+        if bad:
+            raise self._bad(
+                block,
+                int(min(bad)),
+                "has a quote inside a value",
+                'write it twice, and the value in quotes: "5"" pipe"',
+            )
 
     def _bound(self, length: int, feeds: Mask) -> None:
         """A row that is longer than any should be has lost the end of its quotes."""

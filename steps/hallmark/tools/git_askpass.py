@@ -11,7 +11,8 @@ import re
 import sys
 from pathlib import Path
 
-QUESTION = re.compile(r"^(?P<what>Username|Password) for '(?P<scheme>[a-z]+)://(?:[^/@']*@)?(?P<host>[^/']+)")
+QUESTION = re.compile(r"""^(?P<what>Username|Password) for ['"](?P<scheme>[a-z]+)://(?:[^/@'"]*@)?(?P<host>[^/'"]+)""")
+"""git puts the URL into single quotes, git-lfs into double ones."""
 
 
 def answer(folder: Path, origin: str, prompt: str) -> str | None:

@@ -1,0 +1,1 @@
+"""Real servers for tests, on the loopback, each with a port, a folder and a password of its own."""
