@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import re
+import warnings
 from typing import Any
 
 import polars as pl
@@ -38,9 +39,12 @@ def contains(text: pl.Expr, pattern: str) -> pl.Expr:
     Raises:
         re.error: the pattern is none.
     """
-    compiled = re.compile(pattern)
     try:
-        return text.str.contains(_in_rust(pattern))
+        # Python warns of `[[`, which is to mean something else one day.
+        with warnings.catch_warnings(action="ignore", category=FutureWarning):
+            compiled = re.compile(pattern)
+            written = _in_rust(pattern)
+        return text.str.contains(written)
     except _NotInRust:
         return text.map_batches(
             lambda values: pl.Series(

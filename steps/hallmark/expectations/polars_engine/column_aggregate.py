@@ -103,6 +103,7 @@ def distinct_count(arguments: Arguments, *, share: bool) -> Plan:
 
     return Plan(
         values={"distinct": column.values.drop_nulls().n_unique(), "there": column.values.count()},
+        heavy=True,
         conclude=conclude,
         unless=column.beyond_exact,
     )
@@ -142,7 +143,8 @@ def quantiles(arguments: Arguments) -> Plan:
         shown = [None if value is None or math.isnan(value) else value for value in observed]
         return Outcome(success=all(held), result={"observed_value": {"quantiles": wanted, "values": shown}})
 
-    return Plan(values=found, conclude=conclude, unless=column.beyond_exact)
+    unless = column.infinite if method in ("linear", "midpoint") else ()
+    return Plan(values=found, conclude=conclude, heavy=True, unless=(*unless, *column.beyond_exact))
 
 
 def _quantile_ranges(found: object) -> tuple[list[float], list[tuple[float, float]]]:
@@ -206,6 +208,7 @@ def most_common(arguments: Arguments) -> Plan:
         return Outcome(success=success, result={"observed_value": None})
 
     return Plan(
+        heavy=True,
         values={"modes": modes.len(), "inside": modes.is_in(values).sum()},
         conclude=conclude,
         unless=column.beyond_exact,
@@ -229,6 +232,7 @@ def distinct_set(arguments: Arguments, *, within: bool, all_of: bool) -> Plan:
         return Outcome(success=not (within and unexpected) and not (all_of and missing), result=result)
 
     return Plan(
+        heavy=True,
         values={"distinct": distinct.len(), "inside": distinct.is_in(values).sum()},
         conclude=conclude,
         unless=column.beyond_exact,

@@ -111,11 +111,31 @@ def missing(arguments: Arguments, *, wanted: bool) -> Plan:
 
 def unique(arguments: Arguments) -> Plan:
     arguments.only("column", "mostly")
-    column = arguments.column()
+    column, mostly = arguments.column(), arguments.mostly()
     _ = column.kind
     gaps = pl.col(column.name).null_count() > 0
-    there = column.values.drop_nulls()
-    return of_values(arguments, column, ~there.is_duplicated(), *(gaps & beyond for beyond in column.beyond_exact))
+    values = column.values.drop_nulls()
+
+    def counted(found: Mapping[str, Any], unexpected: int) -> Outcome:
+        elements, there = found["elements"], found["there"]
+        success = most_hold(there, unexpected, mostly)
+        return of_rows(success=success, elements=elements, missing=elements - there, unexpected=unexpected)
+
+    def conclude(found: Mapping[str, Any]) -> Outcome | Plan:
+        if found["distinct"] == found["there"]:
+            return counted(found, 0)
+        # Only now: it takes several times the memory.
+        return Plan(
+            values={"unexpected": values.is_duplicated().sum()},
+            conclude=lambda second: counted(found, second["unexpected"]),
+        )
+
+    return Plan(
+        values={"elements": column.rows, "there": column.values.count(), "distinct": values.n_unique()},
+        heavy=True,
+        conclude=conclude,
+        unless=tuple(gaps & beyond for beyond in column.beyond_exact),
+    )
 
 
 def lengths_between(arguments: Arguments) -> Plan:
@@ -224,7 +244,9 @@ def not_outliers(arguments: Arguments) -> Plan:
         raise Unsupported("multiplier")
     values = column.numbers
     largest = values.abs().max()
+    unless: tuple[pl.Expr, ...] = ()
     if method == "iqr":
+        unless = column.infinite
         low, high = values.quantile(0.25, "linear"), values.quantile(0.75, "linear")
         reach = (high - low) * multiplier
         holds = (values >= low - reach) & (values <= high + reach)
@@ -240,7 +262,7 @@ def not_outliers(arguments: Arguments) -> Plan:
     # An infinite statistic leaves every value alone.
     holds = pl.when(values.is_not_null()).then(holds | ~known.fill_null(False))
     return of_values(
-        arguments, column, holds, *column.beyond_exact, near=near | (largest.is_finite() & (largest > 1e150))
+        arguments, column, holds, *unless, *column.beyond_exact, near=near | (largest.is_finite() & (largest > 1e150))
     )
 
 

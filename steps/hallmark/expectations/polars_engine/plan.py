@@ -31,7 +31,10 @@ class Plan:
 
     values: Mapping[str, pl.Expr]
     """Expressions of one value each."""
-    conclude: Callable[[Mapping[str, Any]], Outcome]
+    conclude: Callable[[Mapping[str, Any]], Outcome | Plan]
+    """Gives another plan where what was found asks for another pass."""
+    heavy: bool = False
+    """The values take a whole column into memory, to sort it or to tell its values apart."""
     unless: tuple[pl.Expr, ...] = ()
     """Boolean values: where one is true, the data is such that only great-expectations answers as itself."""
 
@@ -100,6 +103,11 @@ class Column:
     def numbers(self) -> pl.Expr:
         """The values as float64."""
         return self.values.cast(pl.Float64)
+
+    @property
+    def infinite(self) -> tuple[pl.Expr, ...]:
+        """Whether it holds an infinity, between which and its neighbour there is nothing for numpy to interpolate."""
+        return (self.values.is_infinite().any().fill_null(False),) if self.dtype.is_float() else ()
 
     @property
     def beyond_exact(self) -> tuple[pl.Expr, ...]:
