@@ -13,7 +13,7 @@ from hallmark.findings import Findings
 from hallmark.gate_report import Check
 from hallmark.quality.failing_rows import failing_rows
 from hallmark.quality.labels import class_names
-from hallmark.quality.tables import Table, row_hashes, shown
+from hallmark.quality.tables import Table, repeated_hashes, shown, taken
 
 _SHOWN = 10
 
@@ -30,7 +30,7 @@ def duplicates(table: Table, rules: Duplicates, *, rows: FailingRows | None = No
     table.require(rules.columns, where)
     total = table.height()
     columns = rules.columns or table.schema.names()
-    repeated = _repeated(table, columns)
+    repeated = _repeated(table, columns, total)
     share = len(repeated) / total
     name = f"{table.name} data: repeated rows" + (f" by {', '.join(rules.columns)}" if rules.columns else "")
     check = Check(
@@ -52,21 +52,14 @@ def duplicates(table: Table, rules: Duplicates, *, rows: FailingRows | None = No
     return Findings(checks=(check,), figures={"duplicates": [figure], "failing_rows": failed})
 
 
-def _repeated(table: Table, columns: Sequence[str]) -> pl.Series:
+def _repeated(table: Table, columns: Sequence[str], height: int) -> pl.Series:
     """The places of the rows that repeat an earlier one. Hashes find candidates, whose values are then compared."""
     expressions = [pl.col(column) for column in columns]
-    hashes = row_hashes(table, expressions)
-    candidates = hashes.is_duplicated()
-    if not candidates.any():
-        return pl.Series(dtype=pl.UInt32)
-    parts, start = [], 0
-    for batch in table.batches(expressions):
-        mask = candidates.slice(start, batch.height)
-        parts.append(batch.filter(mask))
-        start += batch.height
-    rows = pl.concat(parts)
-    later = ~rows.select(pl.struct(pl.all()).is_first_distinct()).to_series()
-    return candidates.arg_true().filter(later)
+    places = repeated_hashes(table, expressions, height)
+    if places.is_empty():
+        return places
+    rows = taken(table, expressions, places)
+    return places.filter(~rows.select(pl.struct(pl.all()).is_first_distinct()).to_series())
 
 
 def columns(table: Table, rules: Columns, *, features: Sequence[str], label: str) -> Findings:

@@ -97,18 +97,24 @@ def _counted(table: Table, rules: Groups, label: str, task: Task, where: str) ->
         for row in cells.rows(named=True):
             yield Group(name=_name(row, rules), rows=row[_ROWS], known=0, rate=None)
         return
+    value = _without_nan(table, label)
     chosen = _class(table, label, rules.positive, where)
-    hits = value.is_in(chosen).sum().alias(_SUM)
-    for row in _aggregate(table, rules, where, [hits, value.count().alias(_KNOWN)]).rows(named=True):
+    hits, known_rows = value.is_in(chosen).sum(), value.count()
+    for row in _aggregate(table, rules, where, [hits.alias(_SUM), known_rows.alias(_KNOWN)]).rows(named=True):
         known, positive = row[_KNOWN], row[_SUM]
         low, high = wilson_interval(positive, known) if known else (None, None)
         rate = positive / known if known else None
         yield Group(name=_name(row, rules), rows=row[_ROWS], known=known, rate=rate, low=low, high=high)
 
 
+def _without_nan(table: Table, column: str) -> pl.Expr:
+    value = pl.col(column)
+    return pl.when(value.is_not_nan()).then(value) if table.schema[column].is_float() else value
+
+
 def _class(table: Table, label: str, positive: str, where: str) -> list[Any]:
     """The label's values that are the class `positive`."""
-    distinct = table.rows.select(pl.col(label).drop_nulls().unique()).head(MAXIMUM_CLASSES + 1)
+    distinct = table.rows.select(_without_nan(table, label).drop_nulls().unique()).head(MAXIMUM_CLASSES + 1)
     values = distinct.collect(engine="streaming").to_series().to_list()
     try:
         names = canonical(values)
@@ -148,8 +154,7 @@ def _key(table: Table, column: str, rules: Groups, where: str) -> pl.Expr:
                 f"column {column} of the {table.name} data is of type {dtype}, which makes no groups",
                 solution=f"name a column of texts or numbers in {where}.columns",
             )
-        plain = pl.when(value.is_not_nan()).then(value) if dtype.is_float() else value
-        return plain.cast(pl.String).fill_null(MISSING).alias(column)
+        return _without_nan(table, column).cast(pl.String).fill_null(MISSING).alias(column)
     if not dtype.is_numeric():
         raise BadInputError(
             f"{where}.edges cuts column {column}, which is of type {dtype} in the {table.name} data",

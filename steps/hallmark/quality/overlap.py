@@ -17,7 +17,9 @@ from hallmark.findings import Findings
 from hallmark.gate_report import Check
 from hallmark.quality.comparable import comparable
 from hallmark.quality.failing_rows import failing_rows
-from hallmark.quality.tables import Table, row_hashes, shown
+from hallmark.quality.tables import BATCH_ROWS, Table, shown
+
+_PLACE, _FULL = "\0place", "\0full"
 
 
 def overlap(
@@ -71,7 +73,8 @@ def overlap(
 def shared_rows(training: Table, independent: Table, columns: Sequence[str], digits: int | None) -> pl.Series:
     """The places (from 0, ascending) of the independent rows whose values in `columns` a training row has too.
 
-    Hashes find the candidates, of the training data as well; only those rows' values are then compared.
+    Hashes find the candidates; only those rows' values are then compared. Of the training data no more is held than
+    a batch and the rows that are found; of the independent data eight bytes a row.
 
     Raises:
         BadInputError: no independent row has a value in these columns.
@@ -79,33 +82,37 @@ def shared_rows(training: Table, independent: Table, columns: Sequence[str], dig
     known, asked = training.schema, independent.schema
     of_training = [part for column in columns for part in comparable(column, known[column], asked[column], digits)]
     of_independent = [part for column in columns for part in comparable(column, asked[column], known[column], digits)]
-    hashes = row_hashes(independent, of_independent)
-    empty = independent.rows.select(pl.all_horizontal(_missing(column, asked[column]) for column in columns))
-    full = ~empty.collect(engine="streaming").to_series()
-    if not full.any():
+    wanted = pl.concat([batch.hash_rows().unique() for batch in independent.batches(of_independent)]).unique()
+    others = _with_hashes(training, of_training, wanted)
+    known_hashes = others.hash_rows().unique().implode()
+    found, compared, start = [], 0, 0
+    for batch in independent.batches([*of_independent, _any_value(columns, asked).alias(_FULL)]):
+        rows = batch.drop(_FULL)
+        candidates = rows.with_columns(pl.int_range(start, start + rows.height, dtype=pl.UInt64).alias(_PLACE))
+        candidates = candidates.filter(batch[_FULL] & rows.hash_rows().is_in(known_hashes))
+        found.append(candidates.join(others, on=rows.columns, how="semi", nulls_equal=True)[_PLACE])
+        compared += int(batch[_FULL].sum())
+        start += batch.height
+    if not compared:
         raise BadInputError(
             f"no independent row has a value in {', '.join(columns)}, so nothing can be compared",
             solution="name other columns in data.quality.overlaps, or mend the data",
         )
-    seen = row_hashes(training, of_training)
-    candidates = (hashes.is_in(seen.implode()) & full).arg_true()
-    wanted = hashes.gather(candidates).unique()
-    places = pl.Series("place", candidates, dtype=pl.UInt32)
-    own = _taken(independent, of_independent, candidates)
-    others = _taken(training, of_training, seen.is_in(wanted.implode()).arg_true()).unique()
-    confirmed = own.with_columns(places).join(others, on=own.columns, how="semi", nulls_equal=True)
-    return confirmed["place"].sort()
+    return pl.concat(found).sort()
 
 
-def _taken(table: Table, expressions: Sequence[pl.Expr], places: pl.Series) -> pl.DataFrame:
-    """The rows at `places` (ascending, from 0), batch by batch."""
-    parts: list[pl.DataFrame] = []
-    start = 0
+def _with_hashes(table: Table, expressions: Sequence[pl.Expr], wanted: pl.Series) -> pl.DataFrame:
+    """The different rows of `table` whose hash is wanted: no more than are wanted, but for chance."""
+    found: list[pl.DataFrame] = []
     for batch in table.batches(expressions):
-        inside = places.filter((places >= start) & (places < start + batch.height)) - start
-        parts.append(batch[inside])
-        start += batch.height
-    return pl.concat(parts)
+        found.append(batch.filter(batch.hash_rows().is_in(wanted.implode())).unique())
+        if sum(rows.height for rows in found[1:]) > BATCH_ROWS:
+            found = [pl.concat(found).unique()]
+    return pl.concat(found).unique()
+
+
+def _any_value(columns: Sequence[str], schema: pl.Schema) -> pl.Expr:
+    return ~pl.all_horizontal(_missing(column, schema[column]) for column in columns)
 
 
 def _missing(column: str, dtype: pl.DataType) -> pl.Expr:

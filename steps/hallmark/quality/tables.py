@@ -11,6 +11,7 @@ import polars as pl
 from hallmark.errors import BadInputError
 
 BATCH_ROWS = 1 << 18
+PASS_ROWS = 10_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,7 @@ class Table:
                 hint = f"did you mean {near[0]}? " if near else ""
                 raise BadInputError(
                     f"{where} names column {column}, which the {self.name} data does not have",
-                    solution=f"{hint}correct {where} in policy.yaml, or the data",
+                    solution=f"{hint}correct the name there, or the data",
                 )
 
     def batches(self, expressions: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
@@ -58,14 +59,34 @@ class Table:
         return self.rows.select(expressions).collect_batches(chunk_size=BATCH_ROWS, maintain_order=True)
 
 
-def row_hashes(table: Table, expressions: Sequence[pl.Expr]) -> pl.Series:
-    """64 bits for each row, equal for rows that `expressions` give equal values (0.0 is -0.0, NaN is NaN).
+def repeated_hashes(table: Table, expressions: Sequence[pl.Expr], height: int) -> pl.Series:
+    """The places (from 0, ascending) of rows whose 64-bit hash another row has too: equal rows, and by chance others.
 
-    Eight bytes a row are all that is held. Two unequal rows share a hash once in 2^64 pairs, so whoever counts hits
-    compares those rows' values as well.
+    Rows are equal where `expressions` give them equal values: 0.0 is -0.0, NaN is NaN. At most `PASS_ROWS` hashes are
+    held; of a larger table each pass over it takes those of one remainder.
     """
-    hashes = [batch.hash_rows() for batch in table.batches(expressions)]
-    return pl.concat(hashes) if hashes else pl.Series(dtype=pl.UInt64)
+    passes = -(-height // PASS_ROWS)
+    found = [pl.Series(dtype=pl.UInt64)]
+    for remainder in range(passes):
+        parts, start = [], 0
+        for batch in table.batches(expressions):
+            hashed = pl.DataFrame({"place": pl.int_range(start, start + batch.height, dtype=pl.UInt64, eager=True)})
+            hashed = hashed.with_columns(hash=batch.hash_rows())
+            parts.append(hashed.filter(pl.col("hash") % passes == remainder) if passes > 1 else hashed)
+            start += batch.height
+        held = pl.concat(parts)
+        found.append(held.filter(held["hash"].is_duplicated())["place"])
+    return pl.concat(found).sort()
+
+
+def taken(table: Table, expressions: Sequence[pl.Expr], places: pl.Series) -> pl.DataFrame:
+    """The values of the rows at `places` (from 0, ascending), read batch by batch."""
+    parts, start = [], 0
+    for batch in table.batches(expressions):
+        inside = places.filter((places >= start) & (places < start + batch.height)) - start
+        parts.append(batch[inside.cast(pl.UInt32)])
+        start += batch.height
+    return pl.concat(parts)
 
 
 def shown(share: float) -> str:

@@ -57,6 +57,15 @@ def test_equal_hashes_alone_repeat_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     assert duplicates(table(a=[1, 2, 3, 2]), Duplicates()).figures["duplicates"][0]["repeated"] == 1
 
 
+def test_several_passes_over_a_large_table_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = table(a=[place % 7 for place in range(20)])
+    once = duplicates(data, Duplicates(), rows=FailingRows(maximum=99)).figures
+    monkeypatch.setattr(tables, "PASS_ROWS", 6)
+    monkeypatch.setattr(tables, "BATCH_ROWS", 3)
+    assert duplicates(data, Duplicates(), rows=FailingRows(maximum=99)).figures == once
+    assert once["duplicates"][0]["repeated"] == 13
+
+
 def test_an_unknown_key_is_bad_input() -> None:
     with pytest.raises(BadInputError, match=r"duplicates\.columns names column kye"):
         duplicates(table(key=[1]), Duplicates(columns=["kye"]))

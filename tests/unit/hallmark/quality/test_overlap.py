@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hallmark.documents.rules_quality import FailingRows, Overlap
 from hallmark.errors import BadInputError
 from hallmark.findings import Findings
+from hallmark.quality import overlap as overlap_module
 from hallmark.quality import tables
 from hallmark.quality.overlap import overlap, shared_rows
 from hallmark.quality.tables import Table
@@ -153,6 +154,12 @@ def test_equal_hashes_alone_are_no_hit(monkeypatch: pytest.MonkeyPatch) -> None:
         pl.DataFrame, "hash_rows", lambda frame: pl.repeat(7, frame.height, dtype=pl.UInt64, eager=True)
     )
     assert shared([1, 2, 3], [3, 4]) == [0]
+
+
+def test_many_hits_are_gathered_without_their_repetitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overlap_module, "BATCH_ROWS", 4)
+    monkeypatch.setattr(tables, "BATCH_ROWS", 3)
+    assert shared([1, 2, 3] * 20, [3, 4, 1]) == [0, 2]
 
 
 def test_batches_do_not_change_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
