@@ -53,6 +53,7 @@ class Column:
     categories: Mapping[str, int]
     """With their counts, most frequent first."""
     distinct: int
+    """How many different values there were; of texts, not of their lengths."""
 
     @property
     def missing_share(self) -> float:
@@ -61,7 +62,7 @@ class Column:
 
 def family(dtype: pl.DataType, name: str, what: str) -> Family:
     """What a column's values are. Raises BadInputError for lists, structures and bytes."""
-    if dtype.is_numeric():
+    if dtype.is_numeric() or dtype in (pl.Duration, pl.Time):
         return "number"
     if dtype.is_temporal():
         return "time"
@@ -101,11 +102,11 @@ def expression(name: str, dtype: pl.DataType, kind: Kind) -> pl.Expr:
     if kind == "text":
         return column.cast(pl.String).str.len_chars().cast(pl.Float64)
     if kind == "time":
-        if dtype == pl.Duration:
-            return column.dt.total_microseconds() / 1e6
-        if dtype == pl.Time:
-            return column.cast(pl.Int64) / 1e9
         return column.dt.timestamp("us") / 1e6
+    if dtype == pl.Duration:
+        return column.dt.total_microseconds() / 1e6
+    if dtype == pl.Time:
+        return column.cast(pl.Int64) / 1e9
     return column.cast(pl.Float64).fill_nan(None)
 
 
@@ -145,7 +146,8 @@ def _column(source: Source, values: pl.Series, kind: Kind | None, is_class: bool
     mean, spread = moments(found.to_numpy())
     return Column(
         name=name, family=of, kind=kind, count=count, missing=missing, distribution=distribution, mean=mean,
-        spread=spread, categories={}, distinct=len(distribution.values),
+        spread=spread, categories={},
+        distinct=values.drop_nulls().n_unique() if kind == "text" else len(distribution.values),
     )  # fmt: skip
 
 

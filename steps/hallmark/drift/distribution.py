@@ -21,6 +21,7 @@ DISTINCT = 1_024
 
 _SHOWN, _BEYOND = 20, 6
 """Bars of a histogram over the reference's middle 99 %, and on either side of it for a current one that has moved."""
+_FAR = 1e150
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -196,10 +197,8 @@ def _ranks(number: int, count: int) -> Counts:
 
 
 def _edges(reference: Distribution) -> Floats:
-    low, high = reference.quantile(0.005), reference.quantile(0.995)
-    if not (np.isfinite(low) and np.isfinite(high) and np.isfinite(high - low)):
-        finite = reference.values[np.abs(reference.values) < 1e150]
-        low, high = (float(finite[0]), float(finite[-1])) if len(finite) else (0.0, 0.0)
+    # Further out are infinities, and numbers whose differences are.
+    low, high = (min(max(reference.quantile(share), -_FAR), _FAR) for share in (0.005, 0.995))
     width = (high - low) / _SHOWN
     if not width > 0 or low + width == low:
         width = max(abs(low), 1.0) / _SHOWN

@@ -87,9 +87,9 @@ def chi_square_tail(statistic: float, freedom: int) -> float:
     The upper incomplete gamma function at whole and half numbers, Q(a + 1, x) = Q(a, x) + x^a e^-x / Gamma(a + 1)
     (DLMF 8.8.6): a sum of positive terms, so that small probabilities keep their digits.
     """
-    if freedom <= 0 or statistic <= 0:
-        return 1.0
     x = statistic / 2
+    if freedom <= 0 or x <= 0:
+        return 1.0
     tail = 0.0 if freedom % 2 == 0 else math.erfc(math.sqrt(x))
     start = 0.0 if freedom % 2 == 0 else 0.5
     orders = np.arange(start, freedom / 2 - 0.25)
