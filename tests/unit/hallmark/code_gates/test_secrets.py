@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from hallmark import history
 from hallmark.errors import ToolFailedError
 from hallmark.tools import gitleaks
 from hallmark.tools.git import session
@@ -178,3 +179,22 @@ def test_a_missing_gitleaks_is_a_failed_tool(run: Run, monkeypatch: pytest.Monke
     ran = run("check-code")
     assert ran.exit_code == 3
     assert "gitleaks is not on PATH" in ran.report["summary"]
+
+
+@pytest.mark.parametrize("contents", [True, False])
+def test_fetch_source_brings_the_files_of_the_history_where_the_policy_asks_for_them(
+    worktree: Path, tmp_path: Path, contents: bool
+) -> None:
+    (worktree / "b.txt").write_text(LINE)
+    git("add", ".", cwd=worktree)
+    git("commit", "--quiet", "-m", "Two", cwd=worktree)
+    git("config", "uploadpack.allowFilter", "true", cwd=worktree)
+    url, fetched = worktree.as_uri(), tmp_path / "fetched" / ".git"
+    with session(url) as ours:
+        history.fetch(ours, url, fetched, contents=contents)
+    commit = git("rev-parse", "HEAD", cwd=worktree).strip()
+    if contents:
+        assert look(fetched.parent, commit) == [("github-pat", "b.txt")]
+    else:
+        with pytest.raises(ToolFailedError, match=r"did not look at everything|read no commit"):
+            look(fetched.parent, commit)

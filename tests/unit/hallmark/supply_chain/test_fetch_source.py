@@ -177,9 +177,12 @@ def test_a_commit_that_no_branch_reaches_is_refused_though_the_server_has_it(
     assert "no branch and no tag" in called.output
 
 
-def test_history_holds_every_branch_and_is_without_contents_where_the_server_can(
-    fetch: Callable[..., Called], model_tree: WorkTree, tmp_path: Path
+@pytest.mark.parametrize("secrets", [True, False])
+def test_history_holds_every_branch_and_is_without_contents_where_the_server_can_and_nobody_reads_them(
+    fetch: Callable[..., Called], model_tree: WorkTree, policy: Path, tmp_path: Path, secrets: bool
 ) -> None:
+    with (policy / "policy.yaml").open("a") as file:
+        file.write(f"code: {{secrets: {{history: {str(secrets).lower()}}}}}\n")
     model_tree.git("config", "uploadpack.allowFilter", "true", cwd=model_tree.bare)
     first = model_tree.git("rev-parse", "HEAD")
     model_tree.write("train.py", "print('second')\n")
@@ -191,7 +194,7 @@ def test_history_holds_every_branch_and_is_without_contents_where_the_server_can
     history = tmp_path / "out" / "history"
     assert set(model_tree.git("rev-list", "--all", cwd=history).split()) == {first, second, third}
     objects = model_tree.git("rev-list", "--objects", "--missing=print", first, cwd=history)
-    assert "\n?" in objects  # The first commit's train.py was never downloaded.
+    assert ("\n?" in objects) is not secrets  # The first commit's train.py was never downloaded.
 
 
 def test_a_missing_policy_says_who_provides_it(
