@@ -141,7 +141,12 @@ def quantiles(arguments: Arguments) -> Plan:
         ]
         held = [_in_range(value, *limits) for value, limits in zip(observed, ranges, strict=True)]
         shown = [None if value is None or math.isnan(value) else value for value in observed]
-        return Outcome(success=all(held), result={"observed_value": {"quantiles": wanted, "values": shown}})
+        # A place that is nearly a value's own may be taken for it, or for the next one.
+        parts = [math.modf((found["count"] - 1) * share)[0] for share in shares]
+        close = any(0 < min(part, 1 - part) < _NEAR for part in parts)
+        return Outcome(
+            success=all(held), result={"observed_value": {"quantiles": wanted, "values": shown}}, close=close
+        )
 
     unless = column.infinite if method in ("linear", "midpoint") else ()
     return Plan(values=found, conclude=conclude, heavy=True, unless=(*unless, *column.beyond_exact))
