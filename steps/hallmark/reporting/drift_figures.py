@@ -6,6 +6,7 @@ Colours are the page's style sheet's; the reference's line is drawn in the colou
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,6 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from hallmark.reporting.figures import MAXIMUM_ROWS, WIDTH, _svg, _text, _ticks
-import itertools
 
 MAXIMUM_DRAWN = 12
 _BARS = 64
@@ -94,6 +94,12 @@ def _histogram(value: dict[str, Any], said: str, name: Callable[[float], str] | 
     names += [f"{_short(low, name)} to {_short(high, name)}" for low, high in itertools.pairwise(edges)]
     names.append(f"above {_short(edges[-1], name)}")
     parts = _bars(places, reference, current, names)
+    for label, place, share in (
+        ("less", 0, max(reference[0], current[0])),
+        ("more", -2, max(reference[-1], current[-1])),
+    ):
+        if share >= 0.001:
+            parts.append(_text((places[place] + places[place + 1]) / 2, _BOTTOM + 38, label, "tick"))
     shown = edges[:: max(1, (len(edges) - 1) // 4)] if name else _ticks(edges[0], edges[-1])
     return _svg(_HEIGHT, said, [*parts, _legend(), *(_tick(x(edge), _short(edge, name)) for edge in shown)])
 
