@@ -18,7 +18,7 @@ from hallmark.findings import Findings
 from hallmark.gate_report import Check
 from hallmark.quality import predictive
 from hallmark.quality.labels import Task, class_names, numeric
-from hallmark.quality.tables import Table
+from hallmark.quality.tables import Table, chosen, random_rows
 
 MAXIMUM_CLASSES = 100
 _COPY = 1 - 1e-9
@@ -69,7 +69,7 @@ def leakage(table: Table, rules: Leakage, *, features: Sequence[str], label: str
 
 
 def _scored(table: Table, rules: Leakage, features: Sequence[str], label: str, task: Task) -> Iterator[dict[str, Any]]:
-    wanted = _sample(table.height(), rules.maximum_rows) & _known(table, label)
+    wanted = random_rows(table.height(), rules.maximum_rows) & _known(table, label)
     answers = _column(table, label, wanted)
     if answers.n_unique() < 2:
         raise BadInputError(
@@ -116,13 +116,6 @@ def _judge_of_numbers(label: NDArray[np.float64]) -> _Judge:
     return lambda values, bins: (predictive.r_squared_of_bins(bins, label, second), _linear_copy(values, label))
 
 
-def _sample(rows: int, most: int) -> pl.Series:
-    """Which rows are looked at: all, or about `most` of them at random, the same each time."""
-    if rows <= most:
-        return pl.repeat(value=True, n=rows, eager=True)
-    return pl.Series(np.random.default_rng(0).random(rows) < most / rows)
-
-
 def _known(table: Table, label: str) -> pl.Series:
     value = pl.col(label)
     known = value.is_not_null() & ~value.is_nan() if table.schema[label].is_float() else value.is_not_null()
@@ -131,11 +124,7 @@ def _known(table: Table, label: str) -> pl.Series:
 
 def _column(table: Table, column: str, wanted: pl.Series) -> pl.Series:
     """One column's values in the wanted rows: never more than a column is in memory."""
-    parts, start = [], 0
-    for batch in table.batches([pl.col(column)]):
-        parts.append(batch.to_series().filter(wanted.slice(start, batch.height)))
-        start += batch.height
-    return pl.concat(parts)
+    return chosen(table, [pl.col(column)], wanted).to_series()
 
 
 def _bins(values: pl.Series, table: str) -> predictive.Codes:

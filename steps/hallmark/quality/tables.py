@@ -6,12 +6,13 @@ import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import polars as pl
 
 from hallmark.errors import BadInputError
 
 BATCH_ROWS = 1 << 18
-PASS_ROWS = 10_000_000
+PASS_ROWS = 6_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +86,22 @@ def taken(table: Table, expressions: Sequence[pl.Expr], places: pl.Series) -> pl
     for batch in table.batches(expressions):
         inside = places.filter((places >= start) & (places < start + batch.height)) - start
         parts.append(batch[inside.cast(pl.UInt32)])
+        start += batch.height
+    return pl.concat(parts)
+
+
+def random_rows(rows: int, most: int) -> pl.Series:
+    """A mask of all rows, or of about `most` of them at random, the same each time."""
+    if rows <= most:
+        return pl.repeat(value=True, n=rows, eager=True)
+    return pl.Series(np.random.default_rng(0).random(rows) < most / rows)
+
+
+def chosen(table: Table, expressions: Sequence[pl.Expr], wanted: pl.Series) -> pl.DataFrame:
+    """The values of the rows that a mask wants, read batch by batch."""
+    parts, start = [], 0
+    for batch in table.batches(expressions):
+        parts.append(batch.filter(wanted.slice(start, batch.height)))
         start += batch.height
     return pl.concat(parts)
 

@@ -8,7 +8,7 @@ import pytest
 from hallmark.documents.rules_quality import Classes, Columns, Duplicates, FailingRows
 from hallmark.errors import BadInputError
 from hallmark.findings import Findings
-from hallmark.quality import tables
+from hallmark.quality import contents, tables
 from hallmark.quality.contents import classes, columns, duplicates
 from hallmark.quality.tables import Table
 
@@ -79,7 +79,7 @@ def test_ordinary_columns_pass() -> None:
         "dataset": "training",
         "column": "b",
         "missing": pytest.approx(1 / 3),
-        "distinct": 2,
+        "constant": False,
         "dominance": 0.5,
     }
 
@@ -106,6 +106,16 @@ def test_a_feature_that_nearly_always_says_the_same_is_refused() -> None:
     data = {"a": [1] * 99 + [2], "label": ["p", "q"] * 50}
     assert refused(described({"maximum_dominance": 0.98}, **data)) == ["share of a feature's most frequent value"]
     assert not refused(described({"maximum_dominance": 0.99}, **data))
+
+
+def test_a_sample_decides_only_what_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values beyond the sample count too: one other value is enough not to be constant."""
+    monkeypatch.setattr(contents, "_SAMPLE", 50)
+    data = {"a": [1] * 999 + [2], "sparse": [None] * 999 + [7], "label": ["p", "q"] * 500}
+    found = described({"maximum_dominance": 0.99}, **data)
+    assert refused(found) == ["no feature is constant", "share of a feature's most frequent value"]
+    assert found.checks[2].value == "sparse"
+    assert found.figures["columns"][0]["dominance"] == 0.999
 
 
 def test_too_many_gaps_are_refused() -> None:
