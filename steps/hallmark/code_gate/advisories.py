@@ -7,9 +7,10 @@ publishes the ecosystem PyPI as one zip of JSON files, which also holds known ma
 from __future__ import annotations
 
 import datetime
+import functools
 import json
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +59,7 @@ class Advisory:
 
 @dataclass(frozen=True, kw_only=True)
 class Database:
-    """The advisories by the package's normal name."""
+    """The advisories that are wanted by the package's normal name; `total`: how many there are of PyPI."""
 
     advisories: Mapping[str, Sequence[Advisory]]
     total: int
@@ -80,28 +81,32 @@ class Known:
     """Exceptions of the policy that expired, or met nothing."""
 
 
-def load(path: Path) -> Database:
+def load(path: Path, packages: Collection[str] | None = None) -> Database:
     """The database in a folder, or a zip file, of JSON files.
+
+    Args:
+        packages: the normal names whose advisories are wanted; None: all. Every file is read in any case.
 
     Raises:
         BadInputError: it is missing, holds a broken or foreign file, or no advisory of PyPI.
     """
     advisories: dict[str, list[Advisory]] = {}
     total, newest = 0, datetime.date.min
+    wanted = None if packages is None else frozenset(packages)
     for name, data in _files(path):
         try:
             entry = json.loads(data)
             modified = datetime.datetime.fromisoformat(entry["modified"]).date()
-            found = list(_advisories(entry))
+            affected = _affected(entry)
+            found = [_advisory(entry, part) for part in affected if wanted is None or _name(part) in wanted]
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise _broken(path, f"{name} is no advisory in OSV's format ({type(error).__name__}: {error})") from error
-        total += 1
-        if found:
-            newest = max(newest, modified)
+        if affected:
+            total, newest = total + 1, max(newest, modified)
         for advisory in found:
             advisories.setdefault(advisory.package, []).append(advisory)
-    if not advisories:
-        raise _broken(path, f"it has no advisory of {ECOSYSTEM} ({total} files were read)")
+    if not total:
+        raise _broken(path, f"it has no advisory of {ECOSYSTEM}")
     digest = sha256_mounted(path) if path.is_dir() else sha256_file(path)
     return Database(advisories=advisories, total=total, newest=newest, digest=digest)
 
@@ -173,10 +178,10 @@ def _in_range(events: Sequence[Mapping[str, str]], wanted: Version, advisory: Ad
     steps: list[tuple[Version, int, str]] = []
     for event in events:
         for kind, text in event.items():
-            # Before everything: pre-releases and development releases of 0 too.
-            version = Version("0.dev0") if text == "0" else _version(text, where) if text != "*" else None
-            if version is not None:
-                steps.append((version, _AFTER[kind], kind))
+            if kind == "introduced" and text == "0":
+                steps.append((_FIRST, _AFTER[kind], kind))
+            elif text != "*":
+                steps.append((_version(text, where), _AFTER[kind], kind))
     inside = False
     for version, _, kind in sorted(steps):
         if kind == "introduced" and wanted >= version:
@@ -187,6 +192,8 @@ def _in_range(events: Sequence[Mapping[str, str]], wanted: Version, advisory: Ad
     return inside and (not limits or any(wanted < limit for limit in limits))
 
 
+_FIRST = Version("0.dev0")
+"""What `introduced: 0` means: before every version, those that go before 0 too."""
 _AFTER = {"introduced": 1, "fixed": 0, "last_affected": 2, "limit": 3}
 """Events of one version: what was fixed in it may be introduced in it again, and be in it for the last time."""
 
@@ -241,27 +248,35 @@ def _broken(path: Path, why: str) -> BadInputError:
     )
 
 
-def _advisories(entry: dict[str, Any]) -> Iterator[Advisory]:
+def _affected(entry: dict[str, Any]) -> list[dict[str, Any]]:
     """What a file says of packages of PyPI; nothing where it was withdrawn."""
-    if entry.get("withdrawn"):
-        return
-    for affected in entry.get("affected", ()):
-        package = affected.get("package", {})
-        if str(package.get("ecosystem", "")).partition(":")[0] != ECOSYSTEM:
-            continue
-        ranges = [part["events"] for part in affected.get("ranges", ()) if part["type"] == "ECOSYSTEM"]
-        for event in (event for events in ranges for event in events):
-            if not set(event) <= set(_AFTER):
-                raise ValueError(f"an event of {sorted(event)}")
-        yield Advisory(
-            id=str(entry["id"]),
-            aliases=frozenset(map(str, entry.get("aliases", ()))),
-            package=canonicalize_name(package["name"]),
-            summary=str(entry.get("summary") or entry.get("details", "")).strip().partition("\n")[0][:300],
-            severity=_severity(entry, affected),
-            versions=frozenset(map(str, affected.get("versions", ()))),
-            ranges=tuple(tuple(events) for events in ranges),
-        )
+    parts = [] if entry.get("withdrawn") else entry.get("affected", [])
+    return [part for part in parts if part.get("package", {}).get("ecosystem", "").partition(":")[0] == ECOSYSTEM]
+
+
+@functools.lru_cache(maxsize=100_000)
+def _normal(name: str) -> str:
+    return canonicalize_name(name)
+
+
+def _name(part: Mapping[str, Any]) -> str:
+    return _normal(part["package"]["name"])
+
+
+def _advisory(entry: Mapping[str, Any], part: Mapping[str, Any]) -> Advisory:
+    ranges = [found["events"] for found in part.get("ranges", ()) if found["type"] == "ECOSYSTEM"]
+    for event in (event for events in ranges for event in events):
+        if not set(event) <= set(_AFTER):
+            raise ValueError(f"an event of {sorted(event)}")
+    return Advisory(
+        id=str(entry["id"]),
+        aliases=frozenset(map(str, entry.get("aliases", ()))),
+        package=_name(part),
+        summary=str(entry.get("summary") or entry.get("details", "")).strip().partition("\n")[0][:300],
+        severity=_severity(entry, part),
+        versions=frozenset(map(str, part.get("versions", ()))),
+        ranges=tuple(tuple(events) for events in ranges),
+    )
 
 
 def _severity(entry: Mapping[str, Any], affected: Mapping[str, Any]) -> Severity | None:

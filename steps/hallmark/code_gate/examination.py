@@ -156,7 +156,7 @@ def _dependencies(inputs: Inputs, rules: Code, today: datetime.date) -> _Depende
     digests: dict[str, str] = {}
     told = ""
     if rules.vulnerabilities.enabled:
-        database = advisories.load(_database(inputs, rules))
+        database = advisories.load(_database(inputs, rules), {package.name for package in read.pinned})
         advisories.require_fresh(database, rules.vulnerabilities, today)
         known = advisories.look_up(read.pinned, database, rules.vulnerabilities, today=today)
         findings += known.findings

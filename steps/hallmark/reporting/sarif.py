@@ -44,8 +44,7 @@ class Finding:
     @property
     def text(self) -> str:
         """The finding as a line: `train.py:12: B602 (bandit): ...`."""
-        commit = f" in commit {self.commit[:12]}" if self.commit else ""
-        return f"{self.file}:{self.line}{commit}: {self.rule} ({self.tool}): {self.message}"
+        return f"{self.file}:{self.line}: {self.rule} ({self.tool}): {self.message}"
 
     def as_figure(self) -> dict[str, Any]:
         """What the reports show of it."""

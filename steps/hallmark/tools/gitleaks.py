@@ -131,6 +131,7 @@ def _files(source: Path) -> list[tuple[Path, str]]:
 
 
 def _finding(entry: dict[str, Any], prefix: str) -> Finding:
+    commit = entry["Commit"]
     return Finding(
         tool=NAME,
         rule=entry["RuleID"],
@@ -138,6 +139,6 @@ def _finding(entry: dict[str, Any], prefix: str) -> Finding:
         line=max(1, entry["StartLine"]),
         column=max(1, entry["StartColumn"]),
         end_line=max(0, entry["EndLine"]),
-        message=entry["Description"],
-        commit=entry["Commit"],
+        message=f"in commit {commit[:12]}: {entry['Description']}" if commit else entry["Description"],
+        commit=commit,
     )

@@ -91,10 +91,11 @@ def test_a_range_is_the_union_of_its_intervals_in_any_order(
     end = "last_affected" if last else "fixed"
     events = [event for first, final in pairs for event in ({"introduced": first}, {end: final})]
     random.shuffle(events)
-    (advisory,) = advisories._advisories(entry(ranges=between(*events)))
+    whole = entry(ranges=between(*events))
+    advisory = advisories._advisory(whole, whole["affected"][0])
     wanted = Version(version)
     inside = [
-        Version(first) <= wanted and (wanted <= Version(final) if last else wanted < Version(final))
+        (first == "0" or Version(first) <= wanted) and (wanted <= Version(final) if last else wanted < Version(final))
         for first, final in pairs
     ]
     assert advisories.affects(advisory, version) is any(inside)
@@ -237,6 +238,14 @@ def test_a_database_that_is_none_is_bad_input(tmp_path: Path) -> None:
 def test_a_version_in_the_database_that_is_none_is_bad_input(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="PEP 440"):
         known(tmp_path, entry(ranges=between({"introduced": "first"})))
+
+
+def test_only_what_is_wanted_is_kept_and_everything_is_counted(tmp_path: Path) -> None:
+    entries = [entry("GHSA-1", "coin"), entry("GHSA-2", "other")]
+    database = advisories.load(folder_of(tmp_path / "osv", *entries), {"coin"})
+    assert (sorted(database.advisories), database.total) == (["coin"], 2)
+    with pytest.raises(BadInputError, match="is no advisory"):
+        advisories.load(folder_of(tmp_path / "osv", "{}"), {"coin"})
 
 
 def test_a_zip_is_read_as_a_folder_is(tmp_path: Path) -> None:
