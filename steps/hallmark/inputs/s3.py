@@ -36,6 +36,7 @@ _NOT_ALLOWED = {
     "REQUEST_TIME_TOO_SKEWED",
 }
 _MISSING = {"NO_SUCH_BUCKET", "NO_SUCH_KEY", "RESOURCE_NOT_FOUND"}
+_MISSING_SOLUTION = "correct bucket and key; some servers also say so to an access key that they do not know"
 _TRY_AGAIN = {"SLOW_DOWN", "SERVICE_UNAVAILABLE", "INTERNAL_FAILURE", "THROTTLING", "REQUEST_TIMEOUT"}
 
 
@@ -140,7 +141,7 @@ def _explained(error: OSError, what: str) -> HallmarkError | RetriableError:
     code = match[1] if (match := _CODE.search(text)) else ""
     status = int(match[1]) if (match := _STATUS.search(text)) else 0
     if isinstance(error, FileNotFoundError) or code in _MISSING or status == 404:
-        return BadInputError(f"{what} is missing: there is no such object", solution="correct bucket and key")
+        return BadInputError(f"{what} is missing: there is no such object", solution=_MISSING_SOLUTION)
     if code in _NOT_ALLOWED or status in (400, 401, 403):
         return BadInputError(
             f"{what} may not be read: the server answered {code or status}",

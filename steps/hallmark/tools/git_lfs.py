@@ -7,6 +7,7 @@ the address: neither configuration nor hooks, filters or transfer agents of the 
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +30,8 @@ SETTINGS = (
     ("lfs.tlstimeout", "10"),
 )
 BRANCH = "main"
+QUESTIONS = 8
+"""How often the user name or the password is told: two for each of git-lfs's requests that ask, and some to spare."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +110,7 @@ def fetch(
     own.mkdir(parents=True)
     with git.session(server or remote, credential) as session:
         # No ~/.netrc of whoever runs this.
-        session = replace(session, env={**session.env, "HOME": str(scratch)})
+        session = replace(session, env={**session.env, "HOME": str(scratch), **_bounded(session, scratch)})
         session.run("init", "--quiet", cwd=own)
         for name, pointer in pointers.items():
             text = f"version https://git-lfs.github.com/spec/v1\noid sha256:{pointer.oid}\nsize {pointer.size}\n"
@@ -124,6 +127,28 @@ def fetch(
             solution="check the LFS server's address, the credential, and that the object was pushed",
         )
     return own / ".git" / "lfs"
+
+
+def _bounded(session: git.Git, scratch: Path) -> dict[str, str]:
+    """git-lfs asks again as long as the server refuses, with the same answer: the credential is given a few times only.
+
+    Returns:
+        The environment with a helper that takes the place of the session's own.
+    """
+    helper = session.env.get("GIT_ASKPASS")
+    if helper is None:
+        return {}
+    asked = scratch / "lfs-asked"
+    asked.mkdir()
+    once = f'mkdir "$asked/$number" 2>/dev/null && exec {shlex.quote(helper)} "$1"'
+    numbers = " ".join(map(str, range(QUESTIONS)))
+    own = scratch / "lfs-askpass"
+    own.write_text(
+        f"#!/bin/sh\nasked={shlex.quote(str(asked))}\nfor number in {numbers}; do {once}; done\nexit 1\n",
+        encoding="utf-8",
+    )
+    own.chmod(0o700)
+    return {"GIT_ASKPASS": str(own)}
 
 
 def _require_http(url: str) -> str:

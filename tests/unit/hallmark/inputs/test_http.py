@@ -34,7 +34,7 @@ def redirect(target: str) -> Callable[[BaseHTTPRequestHandler], None]:
     return content(b"", 302, Location=target)
 
 
-def secret(folder: Path, **files: str) -> Path:
+def secret(folder: Path, files: dict[str, str]) -> Path:
     folder.mkdir()
     for name, text in files.items():
         (folder / name).write_text(text)
@@ -85,8 +85,8 @@ def test_a_server_that_is_not_there_is_a_tools_failure(desk: Desk) -> None:
 
 
 def test_a_credential_goes_to_its_server_and_to_no_other(web: WebServer, desk: Desk, tmp_path: Path) -> None:
-    basic = secret(tmp_path / "basic", username="ada", password="pass word")
-    token = secret(tmp_path / "token", token="abc\n")
+    basic = secret(tmp_path / "basic", {"username": "ada", "password": "pass word"})
+    token = secret(tmp_path / "token", {"token": "abc\n"})
     web.answers["/d.csv"] = [content(CSV)]
     web.answers["/moved.csv"] = [redirect(f"http://localhost:{web.port}/d.csv")]
     desk.read(web.url("/d.csv"), basic)
@@ -98,13 +98,13 @@ def test_a_credential_goes_to_its_server_and_to_no_other(web: WebServer, desk: D
 
 
 def test_a_credential_does_not_travel_in_the_clear(desk: Desk, tmp_path: Path) -> None:
-    error = desk.refused("http://data.example.invalid/d.csv", secret(tmp_path / "c", token="abc"))
+    error = desk.refused("http://data.example.invalid/d.csv", secret(tmp_path / "c", {"token": "abc"}))
     assert "in the clear" in error.message
     assert "abc" not in error.message
 
 
 def test_an_incomplete_credential_is_bad_input(web: WebServer, desk: Desk, tmp_path: Path) -> None:
-    assert "has no password" in desk.refused(web.url("/d.csv"), secret(tmp_path / "c", username="ada")).message
+    assert "has no password" in desk.refused(web.url("/d.csv"), secret(tmp_path / "c", {"username": "ada"})).message
 
 
 def test_endless_redirects_are_bad_input(web: WebServer, desk: Desk) -> None:

@@ -67,14 +67,15 @@ def test_an_object_that_is_not_there_is_bad_input(
     assert any(part in error.message for part in message.split("|")), error.message
 
 
-@pytest.mark.parametrize(("access", "secret"), [("validators", "wrong"), ("nobody", "S3/secret+key")])
+@pytest.mark.parametrize(("access", "secret"), [("validators", "an0ther"), ("nobody", "S3/secret+key")])
 @pytest.mark.parametrize("location", ["s3://iris/2026/d.csv", "s3://iris/parts/"])
 def test_a_wrong_credential_is_bad_input(
     access: str, secret: str, location: str, bucket: S3Server, s3: dict[str, str], desk: Desk, tmp_path: Path
 ) -> None:
     error = desk.refused(location, bucket.credential(tmp_path / "c", access, secret), s3=s3)
     assert isinstance(error, BadInputError)
-    assert "may not be read" in error.message
+    # versitygw answers an unknown access key with 404.
+    assert "may not be read" in error.message or (access == "nobody" and "access key" in error.solution)
     assert secret not in f"{error.message} {error.solution}"
 
 
