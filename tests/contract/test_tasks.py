@@ -184,4 +184,5 @@ def test_no_gate_is_retried_or_ignored() -> None:
 
 def test_every_command_stands_in_a_task() -> None:
     used = {step["command"][1] for task in TASKS.values() for step in task["spec"]["steps"]}
-    assert used == set(COMMANDS)
+    # A person calls `profile`, before there is a policy.
+    assert used == set(COMMANDS) - {"profile"}

@@ -9,15 +9,14 @@ place of the data, can add to a statistic stands in the figures.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 import polars as pl
 
 from hallmark.documents.rules_drift import ColumnDrift, Drift, Kind
 from hallmark.drift import compare
-from hallmark.drift.columns import Column, describe, family, require_kind
+from hallmark.drift.columns import Column, Family, describe, family, require_kind
 from hallmark.drift.compare import Compared
 from hallmark.drift.profile import Profile
 from hallmark.drift.reading import Source, groups, open_source
@@ -98,14 +97,12 @@ def _require(
 ) -> None:
     """Every column on both sides and of the same family, and enough rows."""
     profile = before if isinstance(before, Profile) else None
-    name = "the profile" if profile else what[0]
-    known = profile.columns if profile else before.schema  # type: ignore[union-attr]
+    name = what[0] if profile is None else "the profile"
     for column in roles:
-        for place, columns in ((name, known), (now.what, now.schema)):
+        for place, columns in ((name, _known(before)), (now.what, _known(now))):
             if column not in columns:
                 raise BadInputError(f"{place} has no column {column}", solution=_near(column, columns))
-        mine = family(now.schema[column], column, now.what)
-        theirs = profile.columns[column].family if profile else family(before.schema[column], column, name)  # type: ignore[union-attr]
+        theirs, mine = _family(before, column), _family(now, column)
         if mine != theirs:
             raise BadInputError(
                 f"column {column} is a {theirs} in {name} and a {mine} in {now.what}",
@@ -127,8 +124,18 @@ def _require(
             )
 
 
-def _near(name: str, known: Any) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1)
+def _known(side: Source | Profile) -> Collection[str]:
+    return side.columns if isinstance(side, Profile) else side.schema
+
+
+def _family(side: Source | Profile, column: str) -> Family:
+    if isinstance(side, Profile):
+        return side.columns[column].family
+    return family(side.schema[column], column, side.what)
+
+
+def _near(name: str, known: Collection[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=1)
     return f"did you mean {near[0]}?" if near else "correct the name, or the data"
 
 
