@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -18,16 +19,26 @@ from hallmark.documents.rules_drift import ColumnDrift, Drift, Kind
 from hallmark.drift import compare
 from hallmark.drift.columns import Column, Family, describe, family, require_kind
 from hallmark.drift.compare import Compared
-from hallmark.drift.profile import Profile
+from hallmark.drift.profile import Profile, read_profile
 from hallmark.drift.reading import Source, groups, open_source
 from hallmark.drift.statistics import adjusted
 from hallmark.errors import BadInputError
+from hallmark.files import inside
 from hallmark.findings import Findings
 from hallmark.gate_report import Check
 
 TRAINING = "training"
 """`reference` in the rules, where it is no profile."""
 _CORRECTIONS = {"holm": "Holm", "bonferroni": "Bonferroni", "bh": "Benjamini-Hochberg", "none": "no correction"}
+
+
+def reference_of(rules: Drift, folder: Path, training: pl.LazyFrame) -> pl.LazyFrame | Profile:
+    """What the rules compare with: the training data, or the profile in the policy's folder.
+
+    Raises:
+        BadInputError: the profile is missing, damaged, or leads out of the folder.
+    """
+    return training if rules.reference == TRAINING else read_profile(inside(folder, rules.reference))
 
 
 def find_drift(

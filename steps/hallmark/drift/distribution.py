@@ -5,6 +5,7 @@ Counting the current values at the steps is all that is needed of them, so they 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -173,7 +174,7 @@ class Tally:
 
     def histogram(self) -> dict[str, list[float]]:
         """Shares of both in equally wide bars, for drawing: {edges, reference, current}, where the first and the last
-        share are of what lies beyond the edges. No smallest and no largest value is in it."""
+        share are of what lies beyond the edges. The edges are round numbers: no value of the data is in it."""
         expected = np.diff(np.concatenate([[0.0], self.reference.share_up_to(self.edges), [1.0]]))
         found = np.diff(np.concatenate([[0], self.up_to_edge, [self.count]])) / self.count
         used = np.flatnonzero((expected[1:-1] > 0) | (found[1:-1] > 0))
@@ -197,13 +198,15 @@ def _ranks(number: int, count: int) -> Counts:
 
 
 def _edges(reference: Distribution) -> Floats:
+    """Round numbers, so that no value of the data is told, at about the twentieth of the reference's middle 99 %."""
     # Further out are infinities, and numbers whose differences are.
     low, high = (min(max(reference.quantile(share), -_FAR), _FAR) for share in (0.005, 0.995))
-    width = (high - low) / _SHOWN
-    if not width > 0 or low + width == low:
-        width = max(abs(low), 1.0) / _SHOWN
-        low -= width * _SHOWN / 2
-    return np.asarray(low + width * np.arange(-_BEYOND, _SHOWN + _BEYOND + 1), dtype=np.float64)
+    largest = max(abs(low), abs(high))
+    rough = max((high - low) / _SHOWN, 1e-12 * largest) if high > low else max(largest, 1.0) / _SHOWN
+    power = 10.0 ** math.floor(math.log10(rough))
+    width = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
+    places = np.arange(math.floor(low / width) - _BEYOND, math.ceil(high / width) + _BEYOND + 1, dtype=np.float64)
+    return np.asarray(places * width, dtype=np.float64)
 
 
 def _trimmed(shares: Floats, first: int, last: int) -> list[float]:

@@ -15,6 +15,7 @@ from hallmark.errors import BadInputError
 
 GROUP_BYTES = 256 << 20
 BATCH_BYTES = 160 << 20
+BATCH_ROWS = 1 << 20
 CONFIDENCE = 0.99
 _ROW = "\0row"
 _SCALE = 1 << 32
@@ -78,10 +79,11 @@ def whole(source: Source, columns: Sequence[pl.Expr]) -> pl.DataFrame:
 
 
 def batches(source: Source, columns: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
-    """The columns in batches of at most about `BATCH_BYTES`, the rows in any order."""
+    """The columns in batches of about `BATCH_BYTES` and `BATCH_ROWS` at most, the rows in any order."""
+    rows = min(BATCH_ROWS, max(4_096, BATCH_BYTES // (8 * len(columns))))
     with readable(source.what):
         yield from source.frame.select(columns).collect_batches(
-            chunk_size=max(4_096, BATCH_BYTES // (8 * len(columns))), maintain_order=False, engine="streaming"
+            chunk_size=rows, maintain_order=False, engine="streaming"
         )
 
 

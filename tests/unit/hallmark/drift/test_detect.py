@@ -18,8 +18,8 @@ import scipy.stats
 from hallmark.documents.loading import parse
 from hallmark.documents.rules_drift import Drift, Sampling
 from hallmark.drift import reading
-from hallmark.drift.detect import find_drift
-from hallmark.drift.profile import Profile, make_profile
+from hallmark.drift.detect import find_drift, reference_of
+from hallmark.drift.profile import Profile, make_profile, write_profile
 from hallmark.drift.reading import open_source
 from hallmark.errors import BadInputError
 from hallmark.findings import Findings
@@ -200,6 +200,23 @@ def test_rare_categories_and_extremes_stay_out_of_the_report() -> None:
     assert "Ada" not in report
     assert "987654" not in report
     assert "xxx" not in report
+
+
+def test_a_small_tables_extremes_stay_out_of_the_report_too() -> None:
+    frame = table(40).with_columns(number=pl.int_range(pl.len()) * 1.2345678 + 0.1234567)
+    drawn = figure(found(frame, reference=frame), "number")["histogram"]
+    assert not set(drawn["edges"]) & set(frame["number"].to_list())
+
+
+def test_the_reference_is_the_training_data_or_a_profile_beside_the_policy(tmp_path: Path) -> None:
+    training = REFERENCE.lazy()
+    write_profile(profile_of(REFERENCE), tmp_path / "profile.json")
+    assert reference_of(rules(), tmp_path, training) is training
+    stored = reference_of(rules(reference="profile.json"), tmp_path, training)
+    assert isinstance(stored, Profile)
+    assert stored.rows == REFERENCE.height
+    with pytest.raises(BadInputError, match="cannot read the profile"):
+        reference_of(rules(reference="profil.json"), tmp_path, training)
 
 
 def change(column: str, value: pl.Expr) -> pl.DataFrame:
