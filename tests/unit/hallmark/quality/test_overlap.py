@@ -121,6 +121,13 @@ def test_a_row_that_lacks_some_values_equals_one_that_lacks_the_same() -> None:
     assert shared_rows(own, other, ["x", "y"], None).to_list() == [0]
 
 
+@pytest.mark.parametrize("digits", [None, 6])
+def test_nan_equals_nan_in_a_row_that_has_other_values(digits: int | None) -> None:
+    own = table("training", x=[float("nan"), 1.0], y=[1, 2])
+    other = table("independent", x=[float("nan"), float("nan"), 1.0], y=[1, 2, 2])
+    assert shared_rows(own, other, ["x", "y"], digits).to_list() == [0, 2]
+
+
 def test_nothing_to_compare_is_bad_input() -> None:
     with pytest.raises(BadInputError, match="no independent row has a value in x"):
         shared([1.0], [None, float("nan")])
