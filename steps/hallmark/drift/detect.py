@@ -76,7 +76,7 @@ def find_drift(
     _require(roles, rules, before, now, what)
 
     found: list[Compared] = []
-    for columns in _references(before, rules, roles):
+    for columns in _references(before, now, rules, roles):
         found.extend(compare.columns(columns, now, rules, error=before.error))
     return _findings(found, rules, roles)
 
@@ -150,15 +150,20 @@ def _near(name: str, known: Collection[str]) -> str:
     return f"did you mean {near[0]}?" if near else "correct the name, or the data"
 
 
-def _references(before: Source | Profile, rules: Drift, roles: Mapping[str, str]) -> Iterator[list[Column]]:
-    """The reference's columns, as many at a time as fit into memory."""
-    if isinstance(before, Profile):
-        yield [before.columns[name] for name in roles]
-        return
+def _references(
+    before: Source | Profile, now: Source, rules: Drift, roles: Mapping[str, str]
+) -> Iterator[list[Column]]:
+    """The reference's columns, as many at a time as fit into memory, with what is kept of the current ones."""
+    rows = 0 if isinstance(before, Profile) else before.looked_at
+    if "wasserstein" in {rules.statistic, *(override.statistic for override in rules.overrides.values())}:
+        rows = max(rows, now.looked_at)
     classes = [name for name, role in roles.items() if role != "feature"]
-    for group in groups(list(roles), before.looked_at):
-        kinds: dict[str, Kind | None] = {name: rules.overrides.get(name, ColumnDrift()).kind for name in group}
-        yield describe(before, kinds, classes=classes)
+    for group in groups(list(roles), rows):
+        if isinstance(before, Profile):
+            yield [before.columns[name] for name in group]
+        else:
+            kinds: dict[str, Kind | None] = {name: rules.overrides.get(name, ColumnDrift()).kind for name in group}
+            yield describe(before, kinds, classes=classes)
 
 
 def _findings(found: Sequence[Compared], rules: Drift, roles: Mapping[str, str]) -> Findings:
