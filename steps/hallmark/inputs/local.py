@@ -29,6 +29,8 @@ def find(base: Path, location: str, what: str) -> Found:
     Raises:
         BadInputError: there is none; it leads out of `base`, also by a link; or a folder holds something else too.
     """
+    if not location.strip():
+        raise BadInputError(f"{what} has an empty location", solution="name a file, a folder or a pattern")
     if Path(location).is_absolute() or ".." in PurePosixPath(location).parts or "\0" in location:
         raise BadInputError(
             f"{what}: {location!r} is no path inside its folder", solution="give a path below it, without '..'"

@@ -38,6 +38,7 @@ class Input:
     what: str
     """What it is to people, for errors: "the training data data/training.csv"."""
     location: str
+    """As :func:`shown`."""
     format: str
     """`Parquet`, `CSV`, `JSON Lines`, `Arrow` or `SQL`."""
     files: tuple[str, ...]
@@ -143,13 +144,24 @@ def open_input(
         kind, frame = _frames(fetched, own, rules, budget, what)
         yield Input(
             what=what,
-            location=location,
+            location=shown(location),
             format=kind.value,
             files=tuple(sorted(fetched.files)),
             size=size,
             frame=frame,
             hashed=hashed,
         )
+
+
+def shown(location: str) -> str:
+    """A location as it may stand in a report: without the query of a URL, which may hold a signature or a token.
+
+    >>> shown("https://data.example.com/iris.csv?X-Amz-Signature=abc")
+    'https://data.example.com/iris.csv'
+    """
+    if location.partition("://")[0] in ("http", "https", "postgresql", "postgres"):
+        return location.partition("#")[0].partition("?")[0]
+    return location
 
 
 def _scheme(location: str, what: str) -> str:
@@ -227,7 +239,9 @@ def _database(location: str, own: Path, credential: Path | None, rules: InputRul
         raise WrongDigestError(what, found=digest, expected=rules.sha256)
     hashed: Future[str] = Future()
     hashed.set_result(digest)
-    return Input(what=what, location=location, format="SQL", files=(), size=budget.used, frame=frame, hashed=hashed)
+    return Input(
+        what=what, location=shown(location), format="SQL", files=(), size=budget.used, frame=frame, hashed=hashed
+    )
 
 
 def _frames(fetched: _Fetched, own: Path, rules: InputRules, budget: Budget, what: str) -> tuple[Format, pl.LazyFrame]:

@@ -11,7 +11,10 @@ import re
 import sys
 from pathlib import Path
 
-QUESTION = re.compile(r"""^(?P<what>Username|Password) for ['"](?P<scheme>[a-z]+)://(?:[^/@'"]*@)?(?P<host>[^/'"]+)""")
+QUESTION = re.compile(
+    r"""^(?P<what>Username|Password) for (?P<quote>['"])(?P<scheme>[a-z]+)://"""
+    r"""(?:[^/@'"]*@)?(?P<host>[^/@'"]+)(?:/[^'"]*)?(?P=quote)"""
+)
 """git puts the URL into single quotes, git-lfs into double ones."""
 
 

@@ -114,6 +114,7 @@ def test_a_linked_folder_among_the_data_is_not_left_out_silently(desk: Desk) -> 
 @pytest.mark.parametrize(
     ("location", "message"),
     [
+        ("", "has an empty location"),
         ("nothing.csv", "the data is missing"),
         ("*.csv", "no file fits"),
         ("a**/x", "no file fits|no pattern"),

@@ -11,6 +11,8 @@ import pytest
 from hallmark.errors import BadInputError, ToolFailedError
 from hallmark.files import sha256_bytes
 from hallmark.inputs import retries
+from hallmark.inputs.checks import check_input
+from hallmark.inputs.opening import open_input
 from services.http import WebServer, content
 
 from .desk import Desk
@@ -137,6 +139,14 @@ def test_an_answer_that_takes_too_long_is_given_up(web: WebServer, desk: Desk, m
 def test_a_page_instead_of_the_data_is_bad_input(web: WebServer, desk: Desk) -> None:
     web.answers["/d.csv"] = [content(b"<!DOCTYPE html><title>Log in</title>")]
     assert "is an HTML page" in desk.refused(web.url("/d.csv")).message
+
+
+def test_a_signature_in_an_address_stays_out_of_reports_and_errors(web: WebServer, desk: Desk) -> None:
+    web.answers["/d.csv?signature=abc"] = [content(CSV)]
+    with open_input(web.url("/d.csv?signature=abc"), base=desk.base, what="the data", scratch=desk.scratch) as opened:
+        assert opened.location == web.url("/d.csv")
+        assert "abc" not in str(check_input(opened, None))
+    assert "abc" not in str(desk.refused(web.url("/e.csv?signature=abc")))
 
 
 def test_another_digest_is_refused(web: WebServer, desk: Desk) -> None:

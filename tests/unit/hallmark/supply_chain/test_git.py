@@ -192,6 +192,9 @@ def test_a_push_over_http_uses_the_credential(
         ("Password for 'https://robot@git.example.com.evil.example': ", None),
         ("Password for 'https://git.example.com@evil.example': ", None),
         ("Password for 'http://robot@git.example.com': ", None),
+        ('Username for "https://git.example.com"', "robot"),
+        ('Password for "https://robot@git.example.com/team/iris.git/info/lfs"', PASSWORD),
+        ("Password for 'https://git.example.com\"@evil.example': ", None),
         ("Enter passphrase for key '/key': ", None),
     ],
 )
