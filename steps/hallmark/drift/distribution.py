@@ -204,7 +204,7 @@ def _edges(reference: Distribution) -> Floats:
     largest = max(abs(low), abs(high))
     rough = max((high - low) / _SHOWN, 1e-12 * largest) if high > low else max(largest, 1.0) / _SHOWN
     power = 10.0 ** math.floor(math.log10(rough))
-    width = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
+    width = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough * 0.999)
     places = np.arange(math.floor(low / width) - _BEYOND, math.ceil(high / width) + _BEYOND + 1, dtype=np.float64)
     return np.asarray(places * width, dtype=np.float64)
 
