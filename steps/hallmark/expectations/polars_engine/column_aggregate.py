@@ -59,12 +59,20 @@ def extreme(arguments: Arguments, *, largest: bool) -> Plan:
     )
 
 
-def statistic(arguments: Arguments, of: Callable[[pl.Expr], pl.Expr], *, exact: bool, grows: bool = False) -> Plan:
+def statistic(
+    arguments: Arguments,
+    of: Callable[[pl.Expr], pl.Expr],
+    *,
+    exact: bool,
+    grows: bool = False,
+    middle: bool = False,
+) -> Plan:
     """About a statistic in which rounding shows.
 
     Args:
         exact: of integers it has no rounding as long as their sum is exact.
         grows: its rounding grows with the number of values.
+        middle: it lies between two values and takes the column into memory.
     """
     arguments.only("column", *_LIMITS)
     _require_limits(arguments)
@@ -83,7 +91,8 @@ def statistic(arguments: Arguments, of: Callable[[pl.Expr], pl.Expr], *, exact: 
     return Plan(
         values={"value": of(values), "largest": values.abs().max(), "count": values.count()},
         conclude=conclude,
-        unless=column.beyond_exact,
+        heavy=middle,
+        unless=(*column.infinite, *column.beyond_exact) if middle else column.beyond_exact,
     )
 
 
@@ -285,7 +294,7 @@ PLANNERS: dict[str, Callable[[Arguments], Plan]] = {
     "expect_column_distinct_values_to_equal_set": lambda a: distinct_set(a, within=True, all_of=True),
     "expect_column_max_to_be_between": lambda a: extreme(a, largest=True),
     "expect_column_mean_to_be_between": lambda a: statistic(a, pl.Expr.mean, exact=True),
-    "expect_column_median_to_be_between": lambda a: statistic(a, pl.Expr.median, exact=True),
+    "expect_column_median_to_be_between": lambda a: statistic(a, pl.Expr.median, exact=True, middle=True),
     "expect_column_min_to_be_between": lambda a: extreme(a, largest=False),
     "expect_column_most_common_value_to_be_in_set": most_common,
     "expect_column_proportion_of_non_null_values_to_be_between": share_there,
