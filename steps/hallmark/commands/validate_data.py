@@ -1,5 +1,6 @@
 """validate-data: the validators' expectation suites on the training and on the independent data, and what always has
-to hold: the independent data is the policy's, there are rows, no gaps, and no class that the model cannot know.
+to hold: the independent data is the policy's, there are rows, no gaps, and no class that the model cannot know. Then
+what the policy says of leakage, groups, duplicates and classes (`data.quality`) and of drift (`data.drift`).
 
 Trusts the policy, its suites and the digests that it recomputes; the repository's training data may be anything.
 Features or labels that are null, not a number or infinite are refused: they can neither be sent to a model as JSON nor
@@ -39,8 +40,10 @@ from hallmark.expectations.results import Result
 from hallmark.expectations.runner import run_suite
 from hallmark.expectations.suite import Suite, load_suite
 from hallmark.files import require_digest, sha256_tree
+from hallmark.findings import Findings, together
 from hallmark.gate_report import Check, decide, failures
 from hallmark.labels import canonical
+from hallmark.quality.gate import check_quality
 
 _SHOWN_CLASSES = 10
 
@@ -67,7 +70,8 @@ EXAMPLE = (
 
 def run(params: Params, context: Context) -> Outcome:
     """Check both data sets. `figures` holds `expectations`: [{dataset, type, column, severity, passed,
-    unexpected_percent}], where `passed` says whether it held, whatever its severity."""
+    unexpected_percent, engine}], where `passed` says whether it held, whatever its severity; and those of the packages
+    `quality` and `drift`."""
     policy = load_policy(params.policy, expected_digest=params.policy_digest)
     require_digest("the source", sha256_tree(params.source), params.source_digest)
     model = load_model(params.source)
@@ -86,6 +90,11 @@ def run(params: Params, context: Context) -> Outcome:
     checks = [identity, *(check for data in judged for check in _built_in(data, model))]
     if independent and model.task == "classification":
         checks.append(_classes_check(training, independent, model))
+    compared = Findings()
+    if independent and all(check.passed for check in checks):
+        context.say("validate-data: leakage, groups, duplicates" + (", drift" if policy.data.drift else ""))
+        compared = _compared(training, independent, model, policy, params.policy)
+        checks.extend(compared.checks)
     figures: list[dict[str, Any]] = []
     for data in judged:
         suite = suites[data.name]
@@ -102,7 +111,7 @@ def run(params: Params, context: Context) -> Outcome:
         + (f", {warned} with a warning" if warned else ""),
         refused=failures(checks),
         solution="correct the data, or let the policy's owners correct the suite",
-        figures={"expectations": figures},
+        figures={"expectations": figures, **compared.figures},
         digests={
             "source": params.source_digest,
             "policy": params.policy_digest,
@@ -171,6 +180,20 @@ def _classes(data: Dataset, label: str) -> set[str]:
         ) from error
 
 
+def _compared(training: Dataset, independent: Dataset, model: Model, policy: Policy, folder: Path) -> Findings:
+    """What the two say of each other; only where both can be judged at all."""
+    before, now = training.frame.lazy(), independent.frame.lazy()
+    features, label, rules = model.data.features, model.data.label, policy.data
+    parts = [check_quality(before, now, rules.quality, features=features, label=label, task=model.task)]
+    if rules.drift is not None:
+        # Imported for those who ask for it.
+        from hallmark.drift.detect import find_drift, reference_of
+
+        reference = reference_of(rules.drift, folder, before)
+        parts.append(find_drift(reference, now, rules.drift, features=features, label=label))
+    return together(parts)
+
+
 def _expectations(suite: Suite, data: Dataset, say: Callable[[str], None]) -> list[Result]:
     say(f"validate-data: {len(suite.entries)} expectations of {suite.file} on the {data.name} data")
     return run_suite(suite, data.frame.lazy())
@@ -208,4 +231,5 @@ def _figure(dataset: str, result: Result) -> dict[str, Any]:
         "severity": result.entry.severity,
         "passed": result.held,
         "unexpected_percent": result.unexpected_percent,
+        "engine": result.engine,
     }

@@ -8,6 +8,8 @@ from pydantic import Field
 
 from hallmark.documents.loading import Document
 from hallmark.documents.model import RepositoryPath
+from hallmark.documents.rules_drift import Drift
+from hallmark.documents.rules_quality import Quality
 
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 
@@ -30,4 +32,10 @@ class Data(Document):
         ge=0,
         lt=1,
         description="Largest share of independent rows whose features the training data holds too.",
+    )
+    quality: Quality = Field(
+        default_factory=Quality, description="Leakage, groups, duplicates, empty and constant columns, classes."
+    )
+    drift: Drift | None = Field(
+        default=None, description="How far the independent data may be from the reference; nothing is compared without."
     )

@@ -42,6 +42,7 @@ class Expectation:
     result: str
     """`passed`, `refused`, or `warning`: not held, and the suite's author lets that pass."""
     unexpected_percent: float | None
+    engine: str
 
 
 def confusion_matrix(value: Any) -> ConfusionMatrix | None:
@@ -61,7 +62,7 @@ def confusion_matrix(value: Any) -> ConfusionMatrix | None:
 
 
 def expectations(value: Any) -> list[Expectation]:
-    """From [{dataset, type, column, severity, passed, unexpected_percent}]; other entries are left out."""
+    """From [{dataset, type, column, severity, passed, unexpected_percent, engine}]; others are left out."""
     entries = [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
     return [
         Expectation(
@@ -70,6 +71,7 @@ def expectations(value: Any) -> list[Expectation]:
             type=str(entry.get("type") or ""),
             result=_held(entry),
             unexpected_percent=_number(entry.get("unexpected_percent"), 0, 100),
+            engine={"gx": "great-expectations"}.get(str(entry.get("engine")), str(entry.get("engine") or "")),
         )
         for entry in entries[:MAXIMUM_ROWS]
     ]

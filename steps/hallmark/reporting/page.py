@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from hallmark.reporting import figures
+from hallmark.reporting import drift_figures, figures, quality_figures
 from hallmark.reporting.run import Gate, Run
 from hallmark.verdict import PREDICATE_TYPE
 
@@ -79,6 +79,11 @@ def section(gate: Gate) -> dict[str, Any]:
         "accuracy": figures.accuracy(found.get("accuracy")),
         "confusion": figures.confusion_matrix(found.get("confusion_matrix")),
         "expectations": figures.expectations(found.get("expectations")),
+        "drift": drift_figures.drift(found.get("drift")),
+        "leakage": quality_figures.leakage(found.get("leakage")),
+        "groups": quality_figures.groups(found.get("groups")),
+        "classes": quality_figures.classes(found.get("classes")),
+        "failing_rows": quality_figures.failing_rows(found.get("failing_rows")),
         "latency": figures.histogram(found.get("latency_seconds")),
         "tests": figures.tests(found.get("tests")),
         "findings": figures.rows(found.get("findings"), ("file", "line", "rule", "tool", "message")),
