@@ -37,7 +37,7 @@ from hallmark.documents.model import Model, load_model
 from hallmark.documents.policy import Policy, load_policy
 from hallmark.errors import BadInputError
 from hallmark.expectations.results import Result
-from hallmark.expectations.runner import run_suite
+from hallmark.expectations.runner import Choice, run_suite
 from hallmark.expectations.suite import Suite, load_suite
 from hallmark.files import require_digest, sha256_tree
 from hallmark.findings import Findings, together
@@ -99,7 +99,7 @@ def run(params: Params, context: Context) -> Outcome:
     for data in judged:
         suite = suites[data.name]
         if suite is not None and data.frame.height:
-            for result in _expectations(suite, data, context.say):
+            for result in _expectations(suite, data, policy.data.engine, context.say):
                 checks.append(_check(data.name, result))
                 figures.append(_figure(data.name, result))
 
@@ -194,9 +194,9 @@ def _compared(training: Dataset, independent: Dataset, model: Model, policy: Pol
     return together(parts)
 
 
-def _expectations(suite: Suite, data: Dataset, say: Callable[[str], None]) -> list[Result]:
+def _expectations(suite: Suite, data: Dataset, engine: Choice, say: Callable[[str], None]) -> list[Result]:
     say(f"validate-data: {len(suite.entries)} expectations of {suite.file} on the {data.name} data")
-    return run_suite(suite, data.frame.lazy())
+    return run_suite(suite, data.frame.lazy(), engine=engine)
 
 
 def _check(dataset: str, result: Result) -> Check:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -27,6 +27,10 @@ class Data(Document):
         default=None, description="great-expectations 1.x suite for the training data, beside this policy."
     )
     independent: IndependentData
+    engine: Literal["auto", "polars", "gx"] = Field(
+        default="auto",
+        description="Who evaluates the suites: polars and where it would differ great-expectations, or one of the two.",
+    )
     maximum_overlap: float = Field(
         default=0,
         ge=0,
