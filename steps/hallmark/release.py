@@ -39,6 +39,7 @@ def verdict_checks(
         _equal("verdict's image", verdict.image.digest, image_digest),
         _equal("verdict's policy", verdict.policy, policy_digest),
         _equal("verdict's model name", verdict.model.name, policy.metadata.name),
+        *repository_checks(verdict.source.repository, policy),
         *([_equal("verdict's commit", verdict.source.commit, commit)] if commit else []),
         *([_equal("verdict's model", verdict.model.digest, model_digest)] if model_digest else []),
         _gates(verdict, policy),
@@ -56,6 +57,14 @@ def verdict_checks(
             limit=f"at most {policy.data.maximum_overlap:g}",
         ),
     ]
+
+
+def repository_checks(url: str, policy: Policy) -> list[Check]:
+    """Whether the model comes from where the policy says; no check where it does not say."""
+    allowed = policy.source.repositories
+    if not allowed:
+        return []
+    return [Check(name="repository", passed=url in allowed, value=url, limit=f"one of {', '.join(allowed)}")]
 
 
 def public_keys(policy: Policy, folder: Path) -> dict[str, Path]:

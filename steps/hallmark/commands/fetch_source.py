@@ -25,7 +25,8 @@ from hallmark.documents.model import Model, load_model
 from hallmark.documents.policy import load_policy, policy_digest
 from hallmark.errors import BadInputError
 from hallmark.files import sha256_tree
-from hallmark.gate_report import Check, GateReport
+from hallmark.gate_report import Check, GateReport, decide
+from hallmark.release import repository_checks
 from hallmark.tools.git import check_url, session
 
 EXAMPLE = (
@@ -73,6 +74,9 @@ def run(params: Params, context: Context) -> Outcome:
     url = check_url(params.repository_url)
     policy = load_policy(params.policy)
     pinned = policy_digest(params.policy)
+    strange = repository_checks(url, policy)
+    if failures := [check for check in strange if not check.passed]:
+        return Outcome(report=_refused(failures), results=None)
     _empty(params.source, params.history)
     context.say(f"fetching {url}")
     with session(params.repository_url, params.credential) as git, tempfile.TemporaryDirectory() as scratch:
@@ -158,6 +162,16 @@ def _refuse_missing(source: Path, model: Model) -> None:
                     f"{relative} is a Git LFS pointer; this version does not fetch what it points to",
                     solution="commit the file itself",
                 )
+
+
+def _refused(checks: list[Check]) -> GateReport:
+    return decide(
+        "fetch-source",
+        checks,
+        passed="",
+        refused=f"{checks[0].value} is no repository of this model",
+        solution="start the run with one of source.repositories in policy.yaml, or ask the validators to add it",
+    )
 
 
 def _report(results: Results, submodules: list[str]) -> GateReport:

@@ -25,6 +25,13 @@ class Metadata(Document):
     )
 
 
+class Source(Document):
+    repositories: list[str] = Field(
+        default_factory=list,
+        description="URLs, as they are fetched, that the model may come from; empty: whatever a run is started with.",
+    )
+
+
 class Accuracy(Document):
     minimum: float = Field(ge=0, le=1, description="Lowest accuracy on the independent data that passes.")
 
@@ -113,6 +120,7 @@ class Policy(Document):
         min_length=1,
         description="Gates without whose passing report there is no verdict.",
     )
+    source: Source = Source()
     code: Code = Code()
     data: Data
     model: ModelRules

@@ -58,6 +58,20 @@ def test_a_branch_is_checked_out_and_everything_is_pinned(
     assert not (source / ".git").exists()
 
 
+def test_a_repository_that_the_policy_does_not_list_is_refused_and_not_fetched(
+    fetch: Callable[..., Called], model_tree: WorkTree, policy: Path, tmp_path: Path
+) -> None:
+    with (policy / "policy.yaml").open("a") as file:
+        file.write(f"source:\n  repositories: ['{model_tree.url}']\n")
+    assert fetch(model_tree).code == 0
+    (policy / "policy.yaml").write_text((policy / "policy.yaml").read_text().replace(model_tree.url, "/srv/other.git"))
+    called = fetch(model_tree, source=tmp_path / "new" / "source", history=tmp_path / "new" / "history")
+    assert called.code == 1
+    assert "is no repository of this model" in called.output
+    assert called.result("commit") is None
+    assert not (tmp_path / "new").exists()
+
+
 def test_a_tag_an_annotated_tag_a_full_and_a_short_sha_mean_their_commit(
     fetch: Callable[..., Called], model_tree: WorkTree
 ) -> None:

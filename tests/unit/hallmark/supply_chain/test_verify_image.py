@@ -218,6 +218,19 @@ def test_a_changed_policy_is_bad_input_and_a_new_one_needs_a_new_verdict(
     assert "NO  verdict's policy" in called.output
 
 
+def test_a_verdict_on_another_repository_than_the_policy_lists_is_refused(
+    registries: Registries, verify: Verify, content: Content, signing_policy: Path
+) -> None:
+    with (signing_policy / "policy.yaml").open("a") as file:
+        file.write("source:\n  repositories: ['https://git.example.com/makers/other.git']\n")
+    image_digest, image = pushed(registries)
+    registries.sign(image)
+    registries.attest(image, content(image_digest), predicate_type=PREDICATE_TYPE)
+    called = verify(image)
+    assert called.code == 1
+    assert "NO  repository" in called.output
+
+
 def test_a_second_trusted_key_is_accepted(
     registries: Registries, verify: Verify, content: Content, signing_policy: Path
 ) -> None:
