@@ -80,9 +80,28 @@ def run(
     if accept is not None and completed.exit_code not in accept:
         raise ToolFailedError(
             f"{shown(argv)} ended with exit code {completed.exit_code}: {completed.last_words}",
-            solution="mend what the tool complains of, then run again",
+            solution=_solution(completed),
         )
     return completed
+
+
+KNOWN_COMPLAINTS = {
+    "server gave HTTP response to HTTPS client": "this registry has no TLS: use one that has; for one on this machine "
+    "only, give tls-verify=false",
+    "certificate signed by unknown authority": "have the service's authority among those that are trusted here",
+    "authentication required": "check the credential: it is missing, has expired, or is for another service",
+    "unauthorized": "check the credential: it is missing, has expired, or is for another service",
+    "connection refused": "see whether the service runs, and whether its address is right",
+    "no such host": "correct the address, or see whether names are found where this runs",
+    "no space left on device": "make room where the tool writes, then run again",
+}
+"""What tools that are written in Go say, and what to do."""
+
+
+def _solution(completed: Completed) -> str:
+    said = f"{completed.stderr}{completed.stdout}".lower()
+    known = (solution for words, solution in KNOWN_COMPLAINTS.items() if words.lower() in said)
+    return next(known, "mend what the tool complains of, then run again")
 
 
 def shown(argv: Sequence[str]) -> str:
