@@ -32,7 +32,7 @@ images: setup ## the images that the steps run in; prints their sizes
 	@$(BIN)/python -m cluster.step_images
 
 test-cluster: setup cluster-up ## what only a real Tekton can prove
-	$(BIN)/pytest tests/cluster
+	$(BIN)/pytest tests/cluster tests/unit/hallmark/inputs/test_lfs.py
 
 lint: $(READY) ## formatting, lint, types, generated parts
 	$(BIN)/ruff format --check .
