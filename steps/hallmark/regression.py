@@ -14,6 +14,8 @@ _MINIMUM_REPEATS = 100
 _DRAWS = 20_000_000
 """Rows that are drawn in all the bootstrap's repeats together: many rows need few repeats."""
 _SEED = 20_260_101
+_WORST = 1e300
+"""The largest ratio of squared errors to the truth's own spread that is told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,13 +58,21 @@ def scores(truth: NDArray[np.float64], predicted: NDArray[np.float64]) -> dict[s
 
 def _scores(truth: NDArray[np.float64], predicted: NDArray[np.float64]) -> dict[str, float]:
     errors = predicted - truth
-    squared = float(np.square(errors).mean())
-    spread = float(np.square(truth - truth.mean()).mean())
     return {
-        "r2": 1 - squared / spread if spread else math.nan,
-        "rmse": math.sqrt(squared),
+        "r2": _r2(errors, truth - truth.mean()),
+        "rmse": math.sqrt(float(np.square(errors).mean())),
         "mae": float(np.abs(errors).mean()),
     }
+
+
+def _r2(errors: NDArray[np.float64], deviations: NDArray[np.float64]) -> float:
+    scale = float(np.abs(deviations).max())
+    if not scale:
+        return math.nan
+    # Squares of tiny deviations would vanish; and a report has no infinity.
+    with np.errstate(over="ignore"):
+        ratio = float(np.square(errors / scale).mean() / np.square(deviations / scale).mean())
+    return 1 - min(ratio, _WORST)
 
 
 def same_number(one: str, other: str, tolerance: float) -> bool:

@@ -12,7 +12,7 @@ from hallmark.errors import BadInputError
 from hallmark.regression import numbers, same_number, scores
 from hallmark.scoring import judge_numbers
 
-NUMBERS = st.floats(-1e6, 1e6, allow_nan=False)
+NUMBERS = st.floats(-1e6, 1e6, allow_nan=False).map(lambda number: round(number, 6))
 
 
 @given(
@@ -24,6 +24,15 @@ def test_the_scores_are_scikit_learns(rows: list[tuple[float, float]]) -> None:
     assert math.isclose(found["r2"].value, r2_score(truth, predicted), rel_tol=1e-9, abs_tol=1e-9)
     assert math.isclose(found["rmse"].value, root_mean_squared_error(truth, predicted), rel_tol=1e-9)
     assert math.isclose(found["mae"].value, mean_absolute_error(truth, predicted), rel_tol=1e-9)
+
+
+@pytest.mark.parametrize("tiny", [1e-160, 5e-324])
+def test_truths_that_hardly_differ_give_finite_scores(tiny: float) -> None:
+    truth = np.array([0.0, tiny, tiny / 2, 0.0])
+    for predicted in (np.zeros(4), np.ones(4)):
+        for score in scores(truth, predicted).values():
+            assert all(map(math.isfinite, (score.value, score.low, score.high)))
+    assert scores(truth, np.ones(4))["r2"].value < -1e100
 
 
 def test_an_interval_holds_the_value_and_is_the_same_each_time() -> None:
