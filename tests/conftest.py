@@ -1,0 +1,11 @@
+"""What all tests have in common."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+# The same cases in every run, so that a failure is the change's and not chance's; and no test depends on a time.
+# `pytest --hypothesis-profile=search` looks for cases that nobody has seen yet.
+settings.register_profile("stable", derandomize=True, deadline=None)
+settings.register_profile("search", deadline=None, print_blob=True)
+settings.load_profile("stable")
