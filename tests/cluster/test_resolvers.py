@@ -18,10 +18,11 @@ import pytest
 import yaml
 
 from cluster import gitea, kubectl, registry
-from cluster.catalog import OVERLAY, VERSION, config_map, secret
+from cluster.catalog import OVERLAY, config_map, secret
 from cluster.enrolment import password, publish
 from cluster.places import GIT, NODE_ADDRESS, PROGRAMS, RELEASES_PORT
 from engines import tekton
+from hallmark import __version__
 from hallmark.process import run
 from laptop.setup import ROOT
 
@@ -79,7 +80,7 @@ def tasks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for file in folder.glob("*/*.yaml"):
         text = file.read_text()
         for image in images:
-            text = text.replace(f"{image['name']}:{VERSION}", f"{image['newName']}@{image['digest']}")
+            text = text.replace(f"{image['name']}:{__version__}", f"{image['newName']}@{image['digest']}")
         file.write_text(text)
     return folder
 
@@ -108,7 +109,7 @@ def push_bundle(tasks: Path) -> str:
     """Push all tasks as one bundle; its digest."""
     files = [f"--filenames={file}" for file in sorted(tasks.glob("*/*.yaml"))]
     # With one time for all, the same tasks are the same bundle.
-    argv = [str(PROGRAMS / "tkn"), "bundle", "push", f"{registry.outside('releases')}/{BUNDLE}:{VERSION}", *files]
+    argv = [str(PROGRAMS / "tkn"), "bundle", "push", f"{registry.outside('releases')}/{BUNDLE}:{__version__}", *files]
     login = {**kubectl.environment(), "DOCKER_CONFIG": str(registry.credential("releases").parent)}
     said = run([*argv, "--ctime=2020-01-01"], env=login, timeout=120).stdout
     digests = re.findall(r"@(sha256:[0-9a-f]{64})", said)
