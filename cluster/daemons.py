@@ -100,7 +100,8 @@ def stop(name: str, *, patience: float = STOP_WITHIN) -> bool:
                 # Its children, such as socat's for each open connection, are in the process group that it led.
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(pid, signal.SIGKILL)
-                _children.pop(pid, None)
+                if (child := _children.pop(pid, None)) is not None:
+                    child.wait()
                 _pid_file(name).unlink(missing_ok=True)
                 return True
             time.sleep(0.05)
