@@ -12,7 +12,7 @@ from cluster import step_images
 from cluster.step_tools import NAMES, RECIPE
 from hallmark.files import sha256_mounted, sha256_tree
 from hallmark.process import run
-from laptop import base_image, registry
+from laptop import base_image, registry, repositories
 from laptop.containers import remove
 from laptop.serving_packages import read_names
 from laptop.setup import ROOT, TOOLS
@@ -68,6 +68,8 @@ class Workshop:
         shutil.copytree(SAMPLE / "repository", folder / "source")
         shutil.copytree(SAMPLE / "validators" / "policy", folder / "policy")
         shutil.copytree(SAMPLE / "validators" / "data", folder / "data")
+        repositories.publish(folder / "source", folder / "history", "The sample")
+        self.commit = f"--commit={repositories.head(folder / 'history')}"
         self.source_digest = f"--source-digest={sha256_tree(folder / 'source')}"
         self.policy_digest = f"--policy-digest={sha256_mounted(folder / 'policy')}"
 
@@ -123,9 +125,12 @@ def test_the_signing_image_has_tools_that_run(podman):
 
 
 def test_only_the_image_that_needs_a_tool_has_it(podman):
-    asked = ["-c", "for name in buildah cosign git skopeo; do command -v $name >/dev/null && echo $name; done; true"]
+    asked = [
+        "-c",
+        "for name in buildah cosign git gitleaks skopeo; do command -v $name >/dev/null && echo $name; done; true",
+    ]
     found = {name: podman(name, asked, entrypoint=["sh"]).stdout.split() for name in NAMES}
-    assert found == {"steps": ["git"], "build": ["buildah"], "delivery": ["cosign", "git", "skopeo"]}
+    assert found == {"steps": ["git", "gitleaks"], "build": ["buildah"], "delivery": ["cosign", "git", "skopeo"]}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -139,7 +144,7 @@ def test_no_bytecode_is_missing(podman, name):
 
 
 def test_the_code_gates_pass_the_sample(workshop):
-    workshop.step("check-code", results=["report-digest"])
+    workshop.step("check-code", workshop.commit, reads=["history"], results=["report-digest"])
     workshop.step("test-code", results=["report-digest"])
 
 
