@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import hallmark
@@ -44,15 +45,16 @@ def _registry(name: str) -> Registry:
     return Registry(directory=registry.credential(name).parents[1], port=FORWARDED[registry.PORTS[name]])
 
 
-def install(images: Mapping[str, str], say: Say) -> None:
+def install(images: Mapping[str, str], base_image: str, say: Say) -> None:
     """Apply the catalog and its admission policies.
 
     Args:
         images: name of a step image -> `repository@sha256:...`.
+        base_image: what models build on here, by digest.
     """
     kubectl.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": PIPELINES_NAMESPACE}})
-    kubectl.apply(*_pull_secrets(), *_registry_secrets())
-    overlay.on_top(OVERLAY, overlay.OVERLAYS / "kubernetes", images, _settings(base_image(say)))
+    kubectl.apply(pull_secret(), *_registry_secrets())
+    overlay.on_top(OVERLAY, overlay.OVERLAYS / "kubernetes", images, _settings(base_image))
     overlay.apply(OVERLAY, force=True)
     say("Hallmark is installed in the namespace " + PIPELINES_NAMESPACE)
 
@@ -73,17 +75,23 @@ def config_map(name: str, files: Mapping[str, bytes], *, namespace: str = PIPELI
     }
 
 
+def files_of(folder: Path) -> dict[str, bytes]:
+    """A folder's files by their names; a ConfigMap or Secret has no folders in it."""
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
+
+
 def _registry_secrets() -> list[dict[str, Any]]:
     """One credential for each registry, so that the build's is good for candidates only."""
     return [secret(name, {"config.json": registry.credential(name).read_bytes()}) for name in registry.PORTS]
 
 
-def _pull_secrets() -> list[dict[str, Any]]:
+def pull_secret(*, namespace: str = PIPELINES_NAMESPACE) -> dict[str, Any]:
+    """The credentials of both registries, with which the kubelet pulls images."""
     auths: dict[str, Any] = {}
     for name in registry.PORTS:
         auths |= json.loads(registry.credential(name).read_bytes())["auths"]
-    found = secret("pull", {".dockerconfigjson": json.dumps({"auths": auths}).encode()})
-    return [{**found, "type": "kubernetes.io/dockerconfigjson"}]
+    found = secret("pull", {".dockerconfigjson": json.dumps({"auths": auths}).encode()}, namespace=namespace)
+    return {**found, "type": "kubernetes.io/dockerconfigjson"}
 
 
 def _settings(base_image: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cluster import gitea, kubectl
-from cluster.catalog import config_map, secret
+from cluster.catalog import config_map, files_of, secret
 from cluster.forge import basic
 from cluster.places import CANDIDATES, FORWARDED, GIT, GIT_PORT, PIPELINES_NAMESPACE, RELEASES, STATE
 from hallmark.documents.model import load_model
@@ -187,16 +187,11 @@ def _apply_validators(name: str, validators: Path) -> None:
         shutil.copytree(validators / "policy", policy)
         shutil.copy(pair.public, policy / "cosign.pub")
         digest = policy_digest(policy)
-        kubectl.apply(config_map(f"{name}-policy", _files(policy)))
-    kubectl.apply(secret(f"{name}-validation-data", _files(validators / "data")))
+        kubectl.apply(config_map(f"{name}-policy", files_of(policy)))
+    kubectl.apply(secret(f"{name}-validation-data", files_of(validators / "data")))
     accepted = STATE / "accepted-policies"
     lines = accepted.read_text().splitlines() if accepted.exists() else []
     kept = [line for line in lines if not line.endswith(f"  # {name}")]
     write_text(accepted, "".join(f"{line}\n" for line in [*kept, f"{digest}  # {name}"]))
     files = {path.name: path.read_bytes() for path in (pair.private, pair.password)}
     kubectl.apply(secret("signing-key", {**files, "policies": accepted.read_bytes()}))
-
-
-def _files(folder: Path) -> dict[str, bytes]:
-    """A folder's files; a ConfigMap or Secret has no folders in it."""
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}

@@ -113,9 +113,10 @@ def start() -> None:
 
 def install() -> None:
     """Put Hallmark and its sample on the cluster."""
-    catalog.install(catalog.publish_images(say), say)
+    base_image = catalog.base_image(say)
+    catalog.install(catalog.publish_images(say), base_image, say)
     enrolment.people()
-    sample = enrolment.enrol("iris", SAMPLE, catalog.base_image(say), config="config")
+    sample = enrolment.enrol("iris", SAMPLE, base_image, config="config")
     triggers.install(sample)
     triggers.wait()
 

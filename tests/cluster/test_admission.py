@@ -4,50 +4,18 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
-import yaml
 
 from cluster.kubectl import apply, get, kubectl
 from cluster.places import PIPELINES_NAMESPACE as NAMESPACE
 from hallmark.process import Completed
 
-Object = dict[str, Any]
-Change = Callable[[Object], None]
-
-ADMINISTRATOR = ["--as=ada", "--as-group=system:masters"]
-"""The policies hold for everybody, not only for those whom roles already keep out."""
+from .asking import ADMINISTRATOR, Change, Object, ask, assert_admitted, assert_denied
 
 DIGEST = "sha256:" + "0" * 64
-
-
-@pytest.fixture(scope="session")
-def settings() -> Mapping[str, str]:
-    found = get("configmap", "hallmark-admission", namespace="hallmark-admission")
-    assert found is not None, "the catalog is not installed: apply an overlay of install/overlays"
-    return found["data"]
-
-
-@pytest.fixture(scope="session")
-def tekton(settings: Mapping[str, str]) -> list[str]:
-    return [f"--as={settings['tekton-controller']}"]
-
-
-def ask(item: Object, who: list[str]) -> Completed:
-    """Let the API server judge a creation that does not happen."""
-    return kubectl("create", "--dry-run=server", "-f", "-", *who, stdin=yaml.safe_dump(item), accept=None)
-
-
-def assert_admitted(done: Completed) -> None:
-    assert done.exit_code == 0, done.stderr
-
-
-def assert_denied(done: Completed, phrase: str) -> None:
-    assert done.exit_code != 0, "it was admitted"
-    assert "denied request" in done.stderr, done.stderr
-    assert phrase in done.stderr, done.stderr
 
 
 def first(settings: Mapping[str, str], name: str) -> str:

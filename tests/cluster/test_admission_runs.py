@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -17,34 +17,9 @@ from cluster.kubectl import get, kubectl
 from cluster.places import PIPELINES_NAMESPACE as NAMESPACE
 from hallmark.process import Completed
 
-Object = dict[str, Any]
-Change = Callable[[Object], None]
+from .asking import ADMINISTRATOR, Change, Object, ask, assert_denied
 
-ADMINISTRATOR = ["--as=ada", "--as-group=system:masters"]
 CLAIM = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
-
-
-@pytest.fixture(scope="session")
-def settings() -> Mapping[str, str]:
-    found = get("configmap", "hallmark-admission", namespace="hallmark-admission")
-    assert found is not None, "the catalog is not installed: apply an overlay of install/overlays"
-    return found["data"]
-
-
-@pytest.fixture(scope="session")
-def tekton(settings: Mapping[str, str]) -> list[str]:
-    return [f"--as={settings['tekton-controller']}"]
-
-
-def ask(item: Object, who: list[str]) -> Completed:
-    """Let the API server judge a creation that does not happen."""
-    return kubectl("create", "--dry-run=server", "-f", "-", *who, stdin=yaml.safe_dump(item), accept=None)
-
-
-def assert_denied(done: Completed, phrase: str) -> None:
-    assert done.exit_code != 0, "it was admitted"
-    assert "denied request" in done.stderr, done.stderr
-    assert phrase in done.stderr, done.stderr
 
 
 def pipeline_run(settings: Mapping[str, str]) -> Object:
@@ -52,7 +27,7 @@ def pipeline_run(settings: Mapping[str, str]) -> Object:
     bound = ("repository-url", "config-repository-url", "candidate-image", "release-image", "tls-verify")
     params = {name: settings[f"param.{name}"].split()[0] for name in bound}
     params |= {name: f"{value}iris" for name, value in params.items() if name != "tls-verify"}
-    params |= {"base-image": settings["param.base-image"].split()[0]}
+    params["base-image"] = settings["param.base-image"].split()[0]
     secrets = {
         "validation-data": "iris-validation-data",
         "signing-key": "signing-key",

@@ -22,7 +22,7 @@ REGISTRY = f"{RELEASES}/elsewhere"
 def afterwards() -> Iterator[None]:
     """The catalog as it was, with the images of `make cluster-up`."""
     yield
-    catalog.install(catalog.publish_images(print), print)
+    catalog.install(catalog.publish_images(print), catalog.base_image(print), print)
 
 
 def install(tmp_path: Path, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -24,12 +24,9 @@ SECONDS = 420.0
 
 
 @pytest.fixture
-def sample() -> Enrolled:
+def sample(base_image: str) -> Enrolled:
     """The sample as `make cluster-up` enrolled it."""
-    binding = kubectl.get("triggerbinding", "delivery-settings", namespace=PIPELINES_NAMESPACE)
-    assert binding is not None
-    base = next(item["value"] for item in binding["spec"]["params"] if item["name"] == "base-image")
-    return Enrolled(name="iris", config=CONFIG, base_image=base)
+    return Enrolled(name="iris", config=CONFIG, base_image=base_image)
 
 
 def test_of_two_pushes_a_second_apart_the_newer_is_deployed() -> None:

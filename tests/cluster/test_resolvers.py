@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from cluster import gitea, kubectl, registry
-from cluster.catalog import OVERLAY, config_map, secret
+from cluster.catalog import OVERLAY, config_map, files_of, secret
 from cluster.enrolment import password, publish
 from cluster.places import GIT, NODE_ADDRESS, PROGRAMS, RELEASES_PORT
 from engines import tekton
@@ -127,7 +127,7 @@ def where(published: Published) -> Iterator[str]:
         login = json.dumps({"auths": {REGISTRY: {"auth": known}}}).encode()
         bundles = secret("bundles", {".dockerconfigjson": login}, namespace=name)
         reader = {"username": READER.encode(), "password": published.token.encode()}
-        policy = tekton.files_of(ROOT / "samples/iris/validators/policy")
+        policy = files_of(ROOT / "samples/iris/validators/policy")
         kubectl.apply(
             {**bundles, "type": "kubernetes.io/dockerconfigjson"},
             secret("git", reader, namespace=name),

@@ -24,17 +24,14 @@ HERE = f"--namespace={PIPELINES_NAMESPACE}"
 
 
 @pytest.fixture(scope="session")
-def started() -> subprocess.CompletedProcess[str]:
+def started(base_image: str) -> subprocess.CompletedProcess[str]:
     """The command of docs/install.md, with this machine's addresses, to the end of the run."""
     block = re.search(r"```sh\n(tkn pipeline start .*?)```", (ROOT / "docs/install.md").read_text(), re.DOTALL)
     assert block is not None
     text = block[1]
     for example, here in HOSTS.items():
         text = text.replace(example, here)
-    binding = kubectl.get("triggerbinding", "delivery-settings", namespace=PIPELINES_NAMESPACE)
-    assert binding is not None
-    base = next(param["value"] for param in binding["spec"]["params"] if param["name"] == "base-image")
-    text = re.sub(r"(--param=base-image=)\S+", rf"\g<1>{base}", text)
+    text = re.sub(r"(--param=base-image=)\S+", rf"\g<1>{base_image}", text)
     return tkn([*shlex.split(text)[1:], "--param=tls-verify=false"])
 
 

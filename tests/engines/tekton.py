@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
-from cluster import kubectl, registry
-from cluster.catalog import secret
+from cluster import kubectl
+from cluster.catalog import files_of, pull_secret, secret
 from cluster.places import PROGRAMS
 from cluster.waiting import until
 from engines.scenario import Finished, Given, Scenario
@@ -93,10 +93,7 @@ def namespace(name: str) -> Iterator[str]:
     labels = {"app.kubernetes.io/part-of": "hallmark-scenarios"}
     _create("", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": where, "labels": labels}})
     try:
-        credentials = [json.loads(registry.credential(name).read_text())["auths"] for name in registry.PORTS]
-        auths = {"auths": {key: value for auths in credentials for key, value in auths.items()}}
-        pull = secret("pull", {".dockerconfigjson": json.dumps(auths).encode()}, namespace=where)
-        _create(where, {**pull, "type": "kubernetes.io/dockerconfigjson"})
+        _create(where, pull_secret(namespace=where))
         # Kubernetes makes the service account itself, a moment after the namespace.
         until(lambda: bool(kubectl.get("serviceaccount", "default", namespace=where)), "a service account", seconds=30)
         patch = json.dumps({"imagePullSecrets": [{"name": "pull"}], "automountServiceAccountToken": False})
@@ -104,11 +101,6 @@ def namespace(name: str) -> Iterator[str]:
         yield where
     finally:
         kubectl.kubectl("delete", "namespace", where, "--wait=false")
-
-
-def files_of(folder: Path) -> dict[str, bytes]:
-    """Each file of a folder by its name."""
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
 
 
 def config_map(name: str, folder: Path) -> Object:

@@ -18,6 +18,7 @@ from typing import Any
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from hallmark import zips
 from hallmark.code_gate.cvss import Severity, base_score, severity_of
 from hallmark.code_gate.locks import Locked
 from hallmark.documents.rules_code import Ignored, Vulnerabilities
@@ -233,7 +234,7 @@ def _files(path: Path) -> Iterator[tuple[str, bytes]]:
             f"there is no advisory database {path.name}",
             solution="bind the workspace `advisories`, or put OSV's all.zip of PyPI beside the policy",
         ) from error
-    except (OSError, zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+    except zips.BROKEN as error:
         raise _broken(path, f"it is neither a folder nor a zip file that can be read ({error})") from error
 
 

@@ -9,12 +9,12 @@ import re
 import stat
 import struct
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from hallmark import zips
 from hallmark.errors import BadInputError
 from hallmark.model_files.formats import open_regular
 
@@ -46,7 +46,7 @@ def open_archive(path: Path) -> Iterator[zipfile.ZipFile]:
             with os.fdopen(descriptor, "rb", closefd=False) as file, zipfile.ZipFile(file) as archive:
                 _require_order(path, archive.infolist())
                 yield archive
-    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, NotImplementedError, OSError) as error:
+    except zips.BROKEN as error:
         raise _bad(path, f"is no zip that can be read: {error}") from error
 
 

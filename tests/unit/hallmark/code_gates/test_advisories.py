@@ -235,6 +235,19 @@ def test_a_database_that_is_none_is_bad_input(tmp_path: Path) -> None:
             advisories.load(tmp_path / name)
 
 
+def test_a_database_that_was_damaged_on_its_way_is_bad_input(tmp_path: Path) -> None:
+    """The directory of the zip is whole; that a member is not shows only when it is unpacked."""
+    file = tmp_path / "osv.zip"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("GHSA-1.json", json.dumps(entry()))
+    content = bytearray(file.read_bytes())
+    start = len("GHSA-1.json") + 30
+    content[start : start + 8] = b"\xff" * 8
+    file.write_bytes(content)
+    with pytest.raises(BadInputError, match="neither a folder nor a zip file that can be read"):
+        advisories.load(file)
+
+
 def test_a_version_in_the_database_that_is_none_is_bad_input(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="PEP 440"):
         known(tmp_path, entry(ranges=between({"introduced": "first"})))

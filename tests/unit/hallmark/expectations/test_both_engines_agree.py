@@ -42,7 +42,6 @@ def same(found: Any, wanted: Any) -> bool:
     return bool(found == wanted)
 
 
-@pytest.mark.skipif(CASES < 1, reason="HALLMARK_CASES=0")
 def test_polars_and_great_expectations_find_the_same() -> None:
     evaluated: Counter[str] = Counter()
 
