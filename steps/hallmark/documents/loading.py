@@ -1,4 +1,4 @@
-"""Reads a YAML document into a typed model, and answers a mistake with file, line and the nearest known key."""
+"""Reads a YAML document into a typed model, and answers a mistake with file, line, column and the nearest known key."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
 
 from hallmark.errors import BadInputError
 
@@ -39,39 +40,91 @@ def load(path: Path, document: type[M], *, what: str) -> M:
     Raises:
         BadInputError: the file is missing, too large, no YAML, or does not fit `document`.
     """
+    return parse(read(path, what=what), document, name=path.name)
+
+
+def read(path: Path, *, what: str) -> str:
+    """The text of a document's file. Raises BadInputError where it is missing, too large, or no text."""
     try:
         if path.stat().st_size > MAXIMUM_BYTES:
             raise BadInputError(f"{path} is larger than {MAXIMUM_BYTES} bytes", solution=f"is this really {what}?")
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
         raise BadInputError(f"cannot read {what}: {path}: {error.strerror}", solution=f"provide {what}") from error
     except UnicodeDecodeError as error:
         raise BadInputError(f"{path} is not UTF-8 text", solution=f"write {what} as YAML") from error
-    return parse(text, document, name=path.name)
 
 
 def parse(text: str, document: type[M], *, name: str) -> M:
     """The document in `text`; `name` stands for the file in errors. Raises BadInputError as `load` does."""
+    return validate(compose(text, name=name), document)
+
+
+def compose(text: str, *, name: str) -> yaml.Node:
+    """The YAML in `text` as nodes, each of which knows its place in the file `name`.
+
+    Raises:
+        BadInputError: it is no YAML, empty, or has what could be read in two ways: aliases, merged or repeated keys.
+    """
+    loader = _NoAliases(text)
+    loader.name = name
     try:
-        root = yaml.compose(text, Loader=_NoAliases)
+        root = loader.get_single_node()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = place(mark) if mark else name
+        said = " ".join(filter(None, (error.context, error.problem)))
+        raise BadInputError(f"{where}: this is not YAML: {said}", solution="mend the YAML at that line") from error
     except yaml.YAMLError as error:
         raise BadInputError(f"{name} is not YAML: {_flat(error)}", solution="mend the YAML at that line") from error
     except RecursionError as error:
         raise BadInputError(f"{name} is nested too deeply", solution="write it as docs/schemas describes") from error
+    finally:
+        loader.dispose()
     if root is None:
         raise BadInputError(f"{name} is empty", solution="docs/schemas describes it, and samples/iris has an example")
-    _refuse_duplicates(root, name)
+    _refuse_ambiguous(root)
+    return root
+
+
+def plain(node: yaml.Node) -> Any:
+    """The value of a node. Raises BadInputError where it is no plain value."""
     try:
-        value = _NoAliases("").construct_document(root)
+        return _NoAliases("").construct_document(node)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise BadInputError(
-            f"{name} holds what is no plain value: {' '.join(str(error).split())}",
+            f"{node.start_mark.name} holds what is no plain value: {_flat(error)}",
             solution="use plain YAML without tags",
         ) from error
+
+
+def validate(root: yaml.Node, document: type[M]) -> M:
+    """The document that nodes make. Raises BadInputError with the place of every mistake."""
     try:
-        return document.model_validate_json(_json(value))
+        return document.model_validate_json(_json(plain(root)))
     except ValidationError as error:
-        raise _explained(error, root, document, name) from error
+        raise _explained(error.errors(include_url=False), root, document) from error
+
+
+def validate_part(root: yaml.Node, document: type[Document]) -> None:
+    """Check what is there, where the rest may stand in another file.
+
+    What is missing, and what only a whole document can be right or wrong about, does not count as a mistake.
+
+    Raises:
+        BadInputError: an unknown key, or a value of the wrong kind.
+    """
+    try:
+        document.model_validate_json(_json(plain(root)))
+    except ValidationError as error:
+        mistakes = [mistake for mistake in error.errors(include_url=False) if not _of_the_whole(mistake, root)]
+        if mistakes:
+            raise _explained(mistakes, root, document) from error
+
+
+def place(mark: Any) -> str:
+    """Where a YAML mark points: `file:line:column`, both from 1."""
+    return f"{mark.name}:{mark.line + 1}:{mark.column + 1}"
 
 
 class _NoAliases(yaml.SafeLoader):
@@ -88,60 +141,69 @@ def _json(value: Any) -> str:
     return json.dumps(value, default=str)
 
 
-def _flat(error: yaml.YAMLError) -> str:
+def _flat(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def _refuse_duplicates(node: yaml.Node, name: str) -> None:
+def _refuse_ambiguous(node: yaml.Node) -> None:
     if isinstance(node, yaml.MappingNode):
         seen: set[str] = set()
         for key, value in node.value:
+            where = place(key.start_mark)
+            if not isinstance(key, yaml.ScalarNode) or key.tag == "tag:yaml.org,2002:merge":
+                raise BadInputError(f"{where}: this key is no plain text", solution="write `key: value`")
             if key.value in seen:
-                raise BadInputError(f"{name}:{key.start_mark.line + 1}: {key.value} stands twice", solution="keep one")
+                raise BadInputError(f"{where}: {key.value} stands twice", solution="keep one")
             seen.add(key.value)
-            _refuse_duplicates(value, name)
+            _refuse_ambiguous(value)
     elif isinstance(node, yaml.SequenceNode):
         for item in node.value:
-            _refuse_duplicates(item, name)
+            _refuse_ambiguous(item)
 
 
-def _explained(error: ValidationError, root: yaml.Node, document: type[Document], name: str) -> BadInputError:
-    """All mistakes of a document, each as `file:line: where: what`, and what to do about the first."""
+def _of_the_whole(mistake: ErrorDetails, root: yaml.Node) -> bool:
+    """Whether it is no mistake in a part: a missing key, or what a validator says of several keys together."""
+    return mistake["type"] == "missing" or (
+        mistake["type"] == "value_error" and isinstance(_deepest(root, mistake["loc"])[1], yaml.MappingNode)
+    )
+
+
+def _explained(mistakes: Sequence[ErrorDetails], root: yaml.Node, document: type[Document]) -> BadInputError:
+    """All mistakes of a document, each as `file:line:column: where: what`, and what to do about the first."""
     lines, solutions = [], []
-    mistakes = sorted(error.errors(include_url=False), key=lambda mistake: mistake["type"] != "extra_forbidden")
-    for mistake in mistakes:
+    for mistake in sorted(mistakes, key=lambda mistake: mistake["type"] != "extra_forbidden"):
         loc = tuple(mistake["loc"])
-        line = _line_of(root, loc)
+        at = place(_deepest(root, loc)[0])
         where = ".".join(map(str, loc)) or "the document"
         if mistake["type"] == "extra_forbidden":
             known = _known_keys(document, loc[:-1])
             near = difflib.get_close_matches(str(loc[-1]), known, n=1, cutoff=0.5)
-            lines.append(f"{name}:{line}: unknown key {where}")
+            lines.append(f"{at}: unknown key {where}")
             solutions.append(f"did you mean {near[0]}?" if near else f"known here: {', '.join(sorted(known))}")
         elif mistake["type"] == "missing":
-            lines.append(f"{name}:{line}: {where} is missing")
+            lines.append(f"{at}: {where} is missing")
             solutions.append(f"add {where}")
         else:
-            lines.append(f"{name}:{line}: {where}: {mistake['msg']}")
+            lines.append(f"{at}: {where}: {mistake['msg']}")
             solutions.append(f"correct {where}")
     return BadInputError("; ".join(lines), solution=solutions[0])
 
 
-def _line_of(root: yaml.Node, loc: Sequence[int | str]) -> int:
-    """The line (from 1) of the deepest node on the way to `loc` that exists."""
-    node, line = root, root.start_mark.line
+def _deepest(root: yaml.Node, loc: Sequence[int | str]) -> tuple[Any, yaml.Node]:
+    """The deepest node on the way to `loc` that exists, and the mark of its key or item."""
+    node, mark = root, root.start_mark
     for step in loc:
         if isinstance(node, yaml.MappingNode):
             found = [(key, value) for key, value in node.value if key.value == str(step)]
             if not found:
                 break
-            line, node = found[0][0].start_mark.line, found[0][1]
+            mark, node = found[0][0].start_mark, found[0][1]
         elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
             node = node.value[step]
-            line = node.start_mark.line
+            mark = node.start_mark
         else:
             break
-    return line + 1
+    return mark, node
 
 
 def _known_keys(document: type[BaseModel], loc: Sequence[int | str]) -> list[str]:

@@ -28,7 +28,7 @@ def test_the_sample_documents_are_read() -> None:
 def test_an_unknown_key_is_named_with_its_line_and_the_nearest_known_one() -> None:
     error = mistake(POLICY.replace("minimumRows", "minimunRows"))
     line = POLICY.splitlines().index("  minimumRows: 30") + 1
-    assert error.message == f"policy.yaml:{line}: unknown key model.minimunRows"
+    assert error.message == f"policy.yaml:{line}:3: unknown key model.minimunRows"
     assert error.solution == "did you mean minimumRows?"
 
 

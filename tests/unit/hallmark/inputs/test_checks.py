@@ -124,7 +124,7 @@ def test_types_of_parquet_are_told_apart(dtype: pl.DataType, kind: str, passes: 
 
 
 def test_a_misspelt_rule_is_answered_with_the_nearest_one() -> None:
-    with pytest.raises(BadInputError, match=r"rules\.yaml:1: unknown key sha265") as caught:
+    with pytest.raises(BadInputError, match=r"rules\.yaml:1:1: unknown key sha265") as caught:
         parse("sha265: x", InputRules, name="rules.yaml")
     assert caught.value.solution == "did you mean sha256?"
 

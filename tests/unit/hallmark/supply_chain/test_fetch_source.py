@@ -234,7 +234,7 @@ def test_a_mistake_in_hallmark_yaml_names_file_and_line(fetch: Callable[..., Cal
     model_tree.push()
     called = fetch(model_tree)
     assert called.code == 2
-    assert "hallmark.yaml:5: unknown key trainning" in called.output
+    assert "hallmark.yaml:5:1: unknown key trainning" in called.output
 
 
 def test_a_file_that_hallmark_yaml_names_and_the_commit_lacks_is_bad_input(
