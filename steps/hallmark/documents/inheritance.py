@@ -196,7 +196,11 @@ def _asked(marker: Tighter | None, high: Any, low: Any, field: FieldInfo) -> str
     elif marker in (Tighter.MORE, Tighter.EACH):
         wanted, tight = f"all of {limit}", _all_in(high, low) if isinstance(high, list) else not high
     else:
-        wanted, tight = f"{limit}, which no lower level may change", high is None
+        # A section that the higher level switches off with null asks for nothing; a fixed null is a value.
+        wanted, tight = (
+            f"{limit}, which no lower level may change",
+            high is None and bool(sections_of(field.annotation)),
+        )
     return None if tight else wanted
 
 

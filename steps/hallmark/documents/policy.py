@@ -5,12 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal, Self
 
+import yaml
 from pydantic import Field, model_validator
 
-from hallmark.documents.loading import Document, load
+from hallmark.documents.inheritance import load_levels, merge
+from hallmark.documents.loading import Document, validate
 from hallmark.documents.model import RepositoryPath
 from hallmark.documents.rules_code import Code
 from hallmark.documents.rules_data import Data
+from hallmark.documents.rules_inputs import Digest
+from hallmark.documents.tighter import Fewer, FewerOfAll, Fixed, Free, Higher, Lower, More
 from hallmark.files import require_digest, sha256_mounted
 
 FILE_NAME = "policy.yaml"
@@ -20,16 +24,29 @@ Gate = Literal["check-code", "test-code", "validate-data", "predict-model", "tes
 
 
 class Metadata(Document):
-    name: str = Field(
+    name: Fixed[str] = Field(
         pattern=r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$", description="The model that this policy is for."
     )
 
 
+class Lfs(Document):
+    """Where Git LFS objects of the model's repository come from. Its own `.lfsconfig` does not count."""
+
+    server: Fixed[str | None] = Field(
+        default=None,
+        pattern=r"^https?://[^\s/@]+/\S*$",
+        description="URL of the LFS server, where it is not the repository's own; the git credential is sent to it.",
+    )
+    maximum_bytes: int = Field(default=16 << 30, ge=1, description="Of all objects of a commit together.")
+    timeout: int = Field(default=3600, gt=0, description="Seconds that fetching may take.")
+
+
 class Source(Document):
-    repositories: list[str] = Field(
+    repositories: FewerOfAll[list[str]] = Field(
         default_factory=list,
         description="URLs, as they are fetched, that the model may come from; empty: whatever a run is started with.",
     )
+    lfs: Lfs = Lfs()
 
 
 class Accuracy(Document):
@@ -93,29 +110,45 @@ class ModelRules(Document):
 
 
 class ImageRules(Document):
-    ready_within: float = Field(default=60, gt=0, description="Seconds until the container must be ready.")
-    rows: int = Field(default=100, ge=1, description="Independent rows that are sent to the container.")
-    maximum_mismatches: int = Field(default=0, ge=0, description="Answers that may differ from the model's own.")
-    tolerance: float = Field(
+    ready_within: Lower[float] = Field(default=60, gt=0, description="Seconds until the container must be ready.")
+    rows: Higher[int] = Field(default=100, ge=1, description="Independent rows that are sent to the container.")
+    maximum_mismatches: Lower[int] = Field(default=0, ge=0, description="Answers that may differ from the model's own.")
+    tolerance: Lower[float] = Field(
         default=1e-6, ge=0, lt=1, description="Of a regression: relative difference up to which answers are the same."
     )
 
 
 class Signing(Document):
-    public_keys: list[RepositoryPath] = Field(
+    public_keys: Fewer[list[RepositoryPath]] = Field(
         default=["cosign.pub"],
         min_length=1,
         description="Keys that may have signed a release, beside this policy (PEM).",
+    )
+    valid_for: Lower[int | None] = Field(
+        default=365,
+        ge=1,
+        le=36_500,
+        description="Days after which a verdict is no longer good for a deployment; null: it is good for ever.",
+    )
+    trusted_policies: Fewer[list[Digest]] = Field(
+        default_factory=list,
+        description="Digests of earlier editions of the policy's folder: an image that was judged by one of them may "
+        "still be deployed, if its verdict holds what this edition asks.",
     )
 
 
 class Policy(Document):
     """The whole of `policy.yaml`."""
 
-    api_version: Literal["hallmark.dev/v1alpha1"]
-    kind: Literal["Policy"]
+    api_version: Fixed[Literal["hallmark.dev/v1alpha1"]]
+    kind: Fixed[Literal["Policy"]]
+    extends: Free[str | None] = Field(
+        default=None,
+        description="The policy of the level above (the team's, the organisation's), by its path from this file and "
+        "inside the policy's folder; this one may only tighten what that one names.",
+    )
     metadata: Metadata
-    required_gates: list[Gate] = Field(
+    required_gates: More[list[Gate]] = Field(
         default=["check-code", "test-code", "validate-data", "predict-model", "test-image"],
         min_length=1,
         description="Gates without whose passing report there is no verdict.",
@@ -133,6 +166,16 @@ def policy_digest(folder: Path) -> str:
     return sha256_mounted(folder)
 
 
+def policy_nodes(folder: Path) -> yaml.MappingNode:
+    """The policy with all levels that it extends, as YAML nodes that know the file and line they come from.
+
+    Raises:
+        BadInputError: no policy, one that it extends is missing, or a level loosens what a higher one asks for.
+    """
+    what = "the validators' policy (policy.yaml in the policy workspace)"
+    return merge(load_levels(folder, FILE_NAME, Policy, what=what), Policy)
+
+
 def load_policy(folder: Path, *, expected_digest: str | None = None) -> Policy:
     """The policy in the validators' folder.
 
@@ -142,7 +185,7 @@ def load_policy(folder: Path, *, expected_digest: str | None = None) -> Policy:
     Raises:
         BadInputError: no policy, a mistake in it, or not the folder that was pinned.
     """
-    policy = load(folder / FILE_NAME, Policy, what="the validators' policy (policy.yaml in the policy workspace)")
+    policy = validate(policy_nodes(folder), Policy)
     if expected_digest is not None:
         require_digest("the policy", policy_digest(folder), expected_digest)
     return policy

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from hallmark.documents.loading import Document
 from hallmark.documents.model import RepositoryPath
+from hallmark.documents.tighter import Earlier, Fewer, FewerOfAll, Fixed, Higher, Lower, More, StaysOff, StaysOn
 
 Level = Literal["low", "medium", "high"]
 Severity = Literal["low", "medium", "high", "critical"]
@@ -18,32 +19,38 @@ Reason = Annotated[str, Field(min_length=10, max_length=500)]
 
 
 class Ruff(Document):
-    enabled: bool = Field(default=True, description="Whether ruff looks for bugs.")
-    select: list[str] = Field(default_factory=lambda: ["E9", "F"], min_length=1, description="Ruff's rule selectors.")
+    enabled: StaysOn[bool] = Field(default=True, description="Whether ruff looks for bugs.")
+    select: More[list[str]] = Field(
+        default_factory=lambda: ["E9", "F"], min_length=1, description="Ruff's rule selectors."
+    )
 
 
 class Bandit(Document):
-    enabled: bool = Field(default=True, description="Whether bandit looks for insecure code.")
-    severity: Level = Field(default="medium", description="Findings from this severity on are refused.")
-    confidence: Level = Field(default="medium", description="Findings from this confidence on are refused.")
-    skip: list[Annotated[str, Field(pattern=r"^B\d{3}$")]] = Field(default=[], description="Bandit's tests left out.")
+    enabled: StaysOn[bool] = Field(default=True, description="Whether bandit looks for insecure code.")
+    severity: Earlier[Level] = Field(default="medium", description="Findings from this severity on are refused.")
+    confidence: Earlier[Level] = Field(default="medium", description="Findings from this confidence on are refused.")
+    skip: Fewer[list[Annotated[str, Field(pattern=r"^B\d{3}$")]]] = Field(
+        default=[], description="Bandit's tests left out."
+    )
 
 
 class Secrets(Document):
-    enabled: bool = Field(default=True, description="Whether gitleaks looks for secrets in every file.")
-    history: bool = Field(default=True, description="Whether it looks in all commits that led to this one as well.")
+    enabled: StaysOn[bool] = Field(default=True, description="Whether gitleaks looks for secrets in every file.")
+    history: StaysOn[bool] = Field(
+        default=True, description="Whether it looks in all commits that led to this one as well."
+    )
 
 
 class Lock(Document):
-    enabled: bool = Field(
+    enabled: StaysOn[bool] = Field(
         default=False, description="Whether the repository must pin its dependencies, each by version and hash."
     )
-    files: list[RepositoryPath] = Field(
+    files: Fixed[list[RepositoryPath]] = Field(
         default=[],
         description="The lock files; left out: every uv.lock, poetry.lock, pdm.lock, pylock.toml, Pipfile.lock, "
         "requirements*.txt and requirements*.lock.",
     )
-    hashes: bool = Field(default=True, description="Whether each dependency needs a hash beside its version.")
+    hashes: StaysOn[bool] = Field(default=True, description="Whether each dependency needs a hash beside its version.")
 
 
 class Ignored(Document):
@@ -54,28 +61,30 @@ class Ignored(Document):
 
 
 class Vulnerabilities(Document):
-    enabled: bool = Field(
+    enabled: StaysOn[bool] = Field(
         default=False, description="Whether locked dependencies are looked up in an advisory database."
     )
-    advisories: RepositoryPath | None = Field(
+    advisories: Fixed[RepositoryPath | None] = Field(
         default=None,
         description="OSV's database of the ecosystem PyPI, a folder or zip of JSON files, below the policy's folder; "
         "left out: the workspace `advisories`.",
     )
-    maximum_age_days: int = Field(default=7, ge=0, description="An older database is refused.")
-    severity: Severity = Field(
+    maximum_age_days: Lower[int] = Field(default=7, ge=0, description="An older database is refused.")
+    severity: Earlier[Severity] = Field(
         default="low", description="Advisories from this severity on are refused; those without one always are."
     )
-    ignore: list[Ignored] = Field(default=[], description="Advisories that do not count.")
+    ignore: Fewer[list[Ignored]] = Field(default=[], description="Advisories that do not count.")
 
 
 class Licences(Document):
-    enabled: bool = Field(default=False, description="Whether the licences of locked dependencies are looked at.")
-    allowed: list[str] = Field(
+    enabled: StaysOn[bool] = Field(
+        default=False, description="Whether the licences of locked dependencies are looked at."
+    )
+    allowed: FewerOfAll[list[str]] = Field(
         default=[], description="SPDX identifiers that a dependency may have; left out: all that are not denied."
     )
-    denied: list[str] = Field(default=[], description="SPDX identifiers that no dependency may have.")
-    known: dict[str, str] = Field(
+    denied: More[list[str]] = Field(default=[], description="SPDX identifiers that no dependency may have.")
+    known: Fixed[dict[str, str]] = Field(
         default_factory=dict,
         description="SPDX expressions of packages that do not tell their licence, or whose metadata is not at hand.",
     )
@@ -94,13 +103,15 @@ class Code(Document):
     lock: Lock = Lock()
     vulnerabilities: Vulnerabilities = Vulnerabilities()
     licences: Licences = Licences()
-    baseline: RepositoryPath | None = Field(
+    baseline: Fixed[RepositoryPath | None] = Field(
         default=None, description="Accepted findings: a file below the policy's folder (baseline.schema.json)."
     )
-    allow_suppressions: bool = Field(
+    allow_suppressions: StaysOff[bool] = Field(
         default=False, description="Whether `# noqa`, `# nosec` and `gitleaks:allow` in the source count."
     )
-    minimum_coverage: float = Field(default=0, ge=0, le=100, description="Percent of lines the repository's tests run.")
+    minimum_coverage: Higher[float] = Field(
+        default=0, ge=0, le=100, description="Percent of lines the repository's tests run."
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Code:

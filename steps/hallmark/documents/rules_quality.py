@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from hallmark.documents.loading import Document
+from hallmark.documents.tighter import Fewer, Fixed, Higher, Lower, More, StaysOff
 
 Column = Annotated[str, Field(min_length=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -31,12 +32,12 @@ class Overlap(Document):
 
 
 class Leakage(Document):
-    maximum_score: Share = Field(
+    maximum_score: Lower[Share] = Field(
         default=0.995,
         description="Highest score of a feature alone: the mean AUC of the classes, or R² for a number as label.",
     )
-    allow: list[Column] = Field(default=[], description="Features that may predict the label alone.")
-    maximum_rows: int = Field(
+    allow: Fewer[list[Column]] = Field(default=[], description="Features that may predict the label alone.")
+    maximum_rows: Higher[int] = Field(
         default=200_000,
         ge=100,
         description="Rows that are looked at, at random: a score of so many is good to 0.002.",
@@ -73,40 +74,46 @@ class Groups(Document):
 
 
 class Duplicates(Document):
-    columns: list[Column] = Field(default=[], description="Columns that make two rows the same. Empty: all columns.")
-    maximum: Share = Field(default=0.1, description="Largest share of rows that repeat an earlier row.")
+    columns: Fixed[list[Column]] = Field(
+        default=[], description="Columns that make two rows the same. Empty: all columns."
+    )
+    maximum: Lower[Share] = Field(default=0.1, description="Largest share of rows that repeat an earlier row.")
 
 
 class Columns(Document):
-    allow_constant: list[Column] = Field(default=[], description="Features that may hold one value only.")
-    maximum_dominance: Share = Field(
+    allow_constant: Fewer[list[Column]] = Field(default=[], description="Features that may hold one value only.")
+    maximum_dominance: Lower[Share] = Field(
         default=0.9999, description="Largest share of the rows that one value of a feature may take."
     )
-    maximum_missing: Share = Field(
+    maximum_missing: Lower[Share] = Field(
         default=1, description="Largest share of null or NaN values of a column; a column without a value is refused."
     )
 
 
 class Classes(Document):
-    minimum_rows: int = Field(default=2, ge=1, description="Fewest rows of a class.")
-    minimum_share: Share = Field(default=0, description="Smallest share of the rows that a class may have.")
-    maximum: int = Field(default=1000, ge=2, description="Most classes that a label may have.")
+    minimum_rows: Higher[int] = Field(default=2, ge=1, description="Fewest rows of a class.")
+    minimum_share: Higher[Share] = Field(default=0, description="Smallest share of the rows that a class may have.")
+    maximum: Lower[int] = Field(default=1000, ge=2, description="Most classes that a label may have.")
 
 
 class FailingRows(Document):
     """What of the rows that a check refused may stand in a report: their numbers, and no more without leave."""
 
-    maximum: int = Field(default=20, ge=0, le=200, description="Rows listed for a check.")
-    show_values: bool = Field(default=False, description="Whether values of these rows are shown, not only numbers.")
-    personal: list[Column] = Field(default=[], description="Columns with personal data: always masked.")
+    maximum: Lower[int] = Field(default=20, ge=0, le=200, description="Rows listed for a check.")
+    show_values: StaysOff[bool] = Field(
+        default=False, description="Whether values of these rows are shown, not only numbers."
+    )
+    personal: More[list[Column]] = Field(default=[], description="Columns with personal data: always masked.")
 
 
 class Quality(Document):
     """The whole of `data.quality`."""
 
-    overlaps: list[Overlap] = Field(default=[], description="Comparisons beside `data.maximumOverlap`.")
+    overlaps: More[list[Overlap]] = Field(default=[], description="Comparisons beside `data.maximumOverlap`.")
     leakage: Leakage = Leakage()
-    groups: list[Groups] = Field(default=[], description="Groups of rows that have to be there and be treated alike.")
+    groups: More[list[Groups]] = Field(
+        default=[], description="Groups of rows that have to be there and be treated alike."
+    )
     duplicates: Duplicates = Duplicates()
     columns: Columns = Columns()
     classes: Classes = Classes()
