@@ -1,16 +1,11 @@
-"""How good predictions are: plain functions of labels, without files and without a model."""
+"""The interval of a share."""
 
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Sequence
-from typing import Any
 
 _Z95 = 1.959963984540054
 """The standard normal distribution's 97.5 % quantile."""
-_DRAWN_CLASSES = 50
-_OTHER = "(no known class)"
 
 
 def wilson_interval(correct: int, total: int) -> tuple[float, float]:
@@ -26,19 +21,3 @@ def wilson_interval(correct: int, total: int) -> tuple[float, float]:
     spread = _Z95 * math.sqrt(share * (1 - share) / total + squared / (4 * total * total))
     scale = 1 + squared / total
     return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
-
-
-def confusion_matrix(truth: Sequence[str], predicted: Sequence[str]) -> dict[str, Any] | None:
-    """`{labels, counts}`: `counts[i][j]` rows of class i were predicted as class j; None for too many classes to draw.
-
-    The classes are those of the labels. Whatever else a model answers is counted under one name of ours, so that it
-    cannot fill the report.
-    """
-    classes = sorted(set(truth))
-    if len(classes) > _DRAWN_CLASSES:
-        return None
-    known = set(classes)
-    pairs = Counter((true, told if told in known else _OTHER) for true, told in zip(truth, predicted, strict=True))
-    if any(told == _OTHER for _, told in pairs):
-        classes.append(_OTHER)
-    return {"labels": classes, "counts": [[pairs[true, told] for told in classes] for true in classes]}

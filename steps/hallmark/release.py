@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from hallmark.documents.policy import AtLeast, AtMost, Policy
+from hallmark.documents.policy import Policy
+from hallmark.documents.rules_model import AtLeast, Decide, Limit
 from hallmark.errors import BadInputError
 from hallmark.files import inside
 from hallmark.gate_report import Check
 from hallmark.tools.cosign import key_bytes
-from hallmark.verdict import Metric, Verdict
-
-ACCURACY = "accuracy"
+from hallmark.verdict import CLOCK_SKEW, Metric, Verdict
 
 
 def verdict_checks(
@@ -22,11 +23,15 @@ def verdict_checks(
     image_digest: str,
     commit: str | None,
     model_digest: str | None,
+    now: datetime,
+    trusted: Collection[str] = (),
 ) -> list[Check]:
-    """The checks on what `verdict` says; it may be signed under it only if all of them pass.
+    """The checks on what `verdict` says; it may be signed, or deployed, only if all of them pass.
 
     Args:
         commit, model_digest: what the run hands over, None where nobody asks.
+        now: the time by which the verdict's age is told.
+        trusted: digests of other policies that it may have been judged by; `policy` is asked all the same.
     """
     failed = [check.name for check in verdict.checks if not check.passed]
     return [
@@ -37,7 +42,8 @@ def verdict_checks(
             detail=f"the judge said no to: {', '.join(failed)}" if failed else "",
         ),
         _equal("verdict's image", verdict.image.digest, image_digest),
-        _equal("verdict's policy", verdict.policy, policy_digest),
+        age_check(verdict, policy, now),
+        _policy_check(verdict, policy_digest, trusted),
         _equal("verdict's model name", verdict.model.name, policy.metadata.name),
         *repository_checks(verdict.source.repository, policy),
         *([_equal("verdict's commit", verdict.source.commit, commit)] if commit else []),
@@ -57,6 +63,35 @@ def verdict_checks(
             limit=f"at most {policy.data.maximum_overlap:g}",
         ),
     ]
+
+
+def age_check(verdict: Verdict, policy: Policy, now: datetime) -> Check:
+    """Whether the verdict is not yet too old for the policy, and not from a time that is still to come."""
+    days, age = policy.signing.valid_for, now - verdict.judged_at
+    ahead, expired = age < -CLOCK_SKEW, days is not None and age >= timedelta(days=days)
+    told = "judged in the future" if ahead else "expired verdict, judged" if expired else "judged"
+    return Check(
+        name="verdict's age",
+        passed=not (ahead or expired),
+        value=f"{told} at {verdict.judged_at:%Y-%m-%dT%H:%M:%SZ}",
+        limit="before now" if days is None else f"at most {days} days ago",
+        detail="deliver the same commit again: it is judged anew, and the new verdict attested" if expired else "",
+    )
+
+
+def holds_for_long(verdict: Verdict, policy: Policy, now: datetime) -> bool:
+    """Whether less than half of the verdict's time is over, so that nobody needs a new one yet."""
+    days, age = policy.signing.valid_for, now - verdict.judged_at
+    return age >= -CLOCK_SKEW and (days is None or age < timedelta(days=days) / 2)
+
+
+def _policy_check(verdict: Verdict, policy_digest: str, trusted: Collection[str]) -> Check:
+    return Check(
+        name="verdict's policy",
+        passed=verdict.policy == policy_digest or verdict.policy in trusted,
+        value=verdict.policy,
+        limit=f"equal to {policy_digest}" + (f" or one of {len(trusted)} earlier ones" if trusted else ""),
+    )
 
 
 def repository_checks(url: str, policy: Policy) -> list[Check]:
@@ -111,24 +146,35 @@ def _gates(verdict: Verdict, policy: Policy) -> Check:
 
 def _metrics(verdict: Verdict, policy: Policy) -> list[Check]:
     """A check for each limit of the policy; the verdict's own limit, which may be stricter, has to hold as well."""
-    regression = policy.model.regression
-    if policy.model.accuracy is not None:
-        limits: dict[str, AtLeast | AtMost] = {ACCURACY: AtLeast(minimum=policy.model.accuracy.minimum)}
-    else:
-        limits = regression.limits if regression is not None else {}
-    return [_metric(name, verdict.metrics.get(name), limit) for name, limit in limits.items()]
+    limits = policy.model.metrics.limits.items()
+    found = [_metric(name, verdict.metrics.get(name), limit) for name, limit in limits]
+    precise = [
+        _precision(name, verdict.metrics.get(name), limit.precision) for name, limit in limits if limit.precision
+    ]
+    return [*found, *precise]
 
 
-def _metric(name: str, metric: Metric | None, limit: AtLeast | AtMost) -> Check:
+def _metric(name: str, metric: Metric | None, limit: Limit) -> Check:
+    if metric is None:
+        asked = f"at least {limit.minimum:g}" if isinstance(limit, AtLeast) else f"at most {limit.maximum:g}"
+        return Check(name=f"verdict's {name}", passed=False, value="missing", limit=asked)
+    decide: Decide = "bound" if "bound" in (limit.decide, metric.decide) else "estimate"
     if isinstance(limit, AtLeast):
-        bound = max(limit.minimum, limit.minimum if metric is None or metric.minimum is None else metric.minimum)
-        reached, asked = metric is not None and metric.value >= bound, f"at least {bound:g}"
+        bound = limit.minimum if metric.minimum is None else max(limit.minimum, metric.minimum)
+        end, asked, strictest = metric.low, f"at least {bound:g}", {"minimum": bound}
     else:
-        bound = min(limit.maximum, limit.maximum if metric is None or metric.maximum is None else metric.maximum)
-        reached, asked = metric is not None and metric.value <= bound, f"at most {bound:g}"
+        bound = limit.maximum if metric.maximum is None else min(limit.maximum, metric.maximum)
+        end, asked, strictest = metric.high, f"at most {bound:g}", {"maximum": bound}
+    said = f"{metric.value:.6g}" if decide == "estimate" else f"{end:.6g} at the interval's end"
+    passed = metric.model_copy(update={**strictest, "decide": decide}).held
+    return Check(name=f"verdict's {name}", passed=passed, value=said, limit=asked)
+
+
+def _precision(name: str, metric: Metric | None, precision: float) -> Check:
+    half = None if metric is None else (metric.high - metric.low) / 2
     return Check(
-        name=f"verdict's {name}",
-        passed=reached and metric is not None and metric.held,
-        value="missing" if metric is None else f"{metric.value:.6g}",
-        limit=asked,
+        name=f"verdict's precision of {name}",
+        passed=half is not None and half <= precision,
+        value="missing" if half is None else f"± {half:.4g}",
+        limit=f"± {precision:g}",
     )

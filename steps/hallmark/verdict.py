@@ -1,23 +1,45 @@
 """The verdict: what the judge found about one image, bound to the digest of everything it rests on.
 
 It is written by `verify-model`, signed as the predicate of an in-toto statement by `sign-image`, and checked against
-the policy by `verify-image`. It holds no time and no name of a run, so that the same delivery gives the same findings.
+the policy by `verify-image`. It holds no name of a run, and one time, `judgedAt`, which no comparison of two verdicts
+looks at: the same delivery gives the same findings.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
 
 from hallmark.documents.loading import Document
-from hallmark.documents.rules_data import Digest
+from hallmark.documents.rules_inputs import Digest
 from hallmark.errors import BadInputError
 from hallmark.files import write_text
 
 FILE_NAME = "verdict.json"
 PREDICATE_TYPE = "https://hallmark.dev/attestation/verdict/v1alpha1"
+
+CLOCK_SKEW = timedelta(minutes=5)
+"""By how much the judge's clock may be ahead of the one that a verdict is checked by."""
+SHOWN_CHECKS, SHOWN_CHARACTERS = 20, 200
+"""How much of a gate's report a verdict repeats; the report's digest stands for the rest."""
+
+
+def _utc_seconds(time: datetime) -> datetime:
+    if time.utcoffset() != timedelta(0) or time.microsecond:
+        raise ValueError("must be in UTC and whole seconds, like 2026-01-31T12:00:00Z")
+    return time.replace(tzinfo=UTC)
+
+
+UtcTime = Annotated[AwareDatetime, AfterValidator(_utc_seconds)]
+"""RFC 3339 in UTC and whole seconds, so that times may be compared as text too."""
+
+
+def this_second() -> datetime:
+    """The time now as a verdict holds it."""
+    return datetime.now(UTC).replace(microsecond=0)
 
 
 class VerdictModel(Document):
@@ -49,23 +71,24 @@ class Metric(Document):
     value: float
     minimum: float | None = Field(default=None, description="Lowest value that passes; null: there is no such limit.")
     maximum: float | None = Field(default=None, description="Highest value that passes; null: there is no such limit.")
-    low: float = Field(description="Lower bound of the 95 % interval (Wilson score; bootstrap for a regression).")
-    high: float = Field(description="Upper bound of the 95 % interval (Wilson score; bootstrap for a regression).")
+    low: float = Field(
+        description="Lower bound of the 95 % interval: Wilson's of the accuracy, bootstrap of the others."
+    )
+    high: float = Field(description="Upper bound of the 95 % interval.")
+    decide: Literal["bound", "estimate"] = Field(
+        default="estimate", description="What has to hold the limits: the value, or the worse end of the interval."
+    )
 
     @property
     def held(self) -> bool:
-        """Whether the value is within its own limits; never where it has none."""
+        """Whether the value, or the interval's worse end, is within its own limits; never where it has none."""
         limited = self.minimum is not None or self.maximum is not None
+        worst, largest = (self.low, self.high) if self.decide == "bound" else (self.value, self.value)
         return (
             limited
-            and (self.minimum is None or self.value >= self.minimum)
-            and (self.maximum is None or self.value <= self.maximum)
+            and (self.minimum is None or worst >= self.minimum)
+            and (self.maximum is None or largest <= self.maximum)
         )
-
-
-class GateEvidence(Document):
-    passed: bool
-    report: Digest = Field(description="Of the gate's JSON report.")
 
 
 class VerdictCheck(Document):
@@ -75,12 +98,23 @@ class VerdictCheck(Document):
     limit: str
 
 
+class GateEvidence(Document):
+    passed: bool
+    report: Digest = Field(description="Of the gate's JSON report.")
+    summary: str = Field(default="", max_length=SHOWN_CHARACTERS, description="What the gate said in one sentence.")
+    checks: list[VerdictCheck] = Field(
+        default=[], max_length=SHOWN_CHECKS, description="What it looked at and found; the first, where they are many."
+    )
+    tools: dict[str, str] = Field(default={}, description="Versions of what it worked with, as its report tells them.")
+
+
 class Verdict(Document):
     """The whole of `verdict.json`, and of the signed predicate."""
 
     api_version: Literal["hallmark.dev/v1alpha1"] = "hallmark.dev/v1alpha1"
     kind: Literal["Verdict"] = "Verdict"
     passed: bool
+    judged_at: UtcTime = Field(description="When, by the judge's own clock (RFC 3339, UTC, whole seconds).")
     model: VerdictModel
     source: VerdictSource
     policy: Digest = Field(description="Of the validators' folder.")
@@ -89,6 +123,7 @@ class Verdict(Document):
     metrics: dict[str, Metric]
     gates: dict[str, GateEvidence]
     checks: list[VerdictCheck]
+    tools: dict[str, str] = Field(default={}, description="Versions of what the judge worked with.")
 
     def write(self, folder: Path) -> Path:
         """Write the verdict to its file in `folder`; the same verdict gives the same bytes."""

@@ -3,23 +3,26 @@
 It never loads a model. Everything it reads has a digest that its writer handed over as a result, and that is
 recomputed here. It trusts the policy; of the repository it takes only a stricter minimum.
 
-It refuses a model whose accuracy (or, for a regression, error) on the independent data misses its limit, or was not
-measured as the policy asks: on too few rows, on the training data or rows of it, by a container that answers otherwise
+It refuses a model of which a metric on the independent data misses its limit, or was not measured as the policy asks:
+with too wide an interval, on too few rows, on the training data or rows of it, by a container that answers otherwise
 than the model, for another model's policy, or without the passing report of a required gate that is about this very
 delivery. The verdict is written also when it refuses; only a passing one is ever signed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import polars as pl
 from pydantic import ValidationError
 
+from hallmark.accuracy.classes import Answers, answers
+from hallmark.accuracy.judge import Judged, judge_classes, judge_numbers, numbers
+from hallmark.accuracy.numbers import Numbers
+from hallmark.accuracy.reading import VALUE, by_row, probabilities
 from hallmark.command import Context, Outcome
 from hallmark.contract import param, path, result
 from hallmark.datasets import (
@@ -28,12 +31,14 @@ from hallmark.datasets import (
     LABELS_FILE,
     PREDICTION,
     PREDICTIONS_FILE,
+    PROBES_FILE,
     RESPONSES_FILE,
     ROW,
     TRAINING_FILE,
     read_frame,
 )
 from hallmark.documents.policy import Policy, load_policy
+from hallmark.documents.rules_model import Limit, ShareAtLeast
 from hallmark.errors import BadInputError
 from hallmark.evidence import Evidence, read_evidence
 from hallmark.files import require_digest, sha256_file, sha256_tree
@@ -42,9 +47,7 @@ from hallmark.gate_report import Check, decide, failures
 from hallmark.image_reference import image
 from hallmark.labels import canonical
 from hallmark.regression import same_number
-from hallmark.scoring import judge_classes, judge_numbers
 from hallmark.verdict import (
-    GateEvidence,
     Metric,
     Verdict,
     VerdictCheck,
@@ -52,7 +55,9 @@ from hallmark.verdict import (
     VerdictImage,
     VerdictModel,
     VerdictSource,
+    this_second,
 )
+from hallmark.versions import installed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,8 +105,7 @@ EXAMPLE = (
 class _Measured:
     """What the data say, before any limit is looked at."""
 
-    truth: list[str]
-    predicted: list[str]
+    sample: Answers | Numbers
     overlap: float
     compared: int
     """Rows that the container answered."""
@@ -110,27 +114,22 @@ class _Measured:
 
     @property
     def rows(self) -> int:
-        return len(self.truth)
+        return self.sample.rows
 
 
 def run(params: Params, context: Context) -> Outcome:
     """Judge, and write verdict.json.
 
-    For classes, `figures` holds `confusion_matrix` {labels, counts} (rows are the true classes) and `accuracy` {value,
-    low, high, minimum}; for numbers, `metrics` [{name, value, low, high, minimum, maximum}].
+    `figures` holds `metrics` [{name, value, low, high, minimum, maximum, decide}] and what `accuracy.figures` says;
+    where the accuracy has a limit also `accuracy` {value, low, high, minimum}.
     """
     policy = load_policy(params.policy, expected_digest=params.policy_digest)
-    regression = policy.model.regression
-    minimum = _minimum(params, policy)
+    limits = _limits(params, policy)
     measured = _measure(params, policy)
     digests = _digests(params)
     evidence = read_evidence(params.gates, params.reports, digests)
-    judged = (
-        judge_classes(measured.truth, measured.predicted, minimum)
-        if regression is None
-        else judge_numbers(measured.truth, measured.predicted, regression)
-    )
-    checks = [*_data_checks(params, policy, measured), *judged.checks]
+    judged = _judged(measured.sample, limits)
+    checks = [*_data_checks(params, policy, measured), *judged.findings.checks]
     checks += [_container_check(policy, measured), *_gate_checks(policy, evidence)]
 
     verdict = _verdict(params, measured, judged.metrics, evidence, checks)
@@ -141,19 +140,28 @@ def run(params: Params, context: Context) -> Outcome:
         passed=judged.said,
         refused=failures(checks),
         solution="improve the model or its data; the limits are the policy's, and are its owners' to change",
-        figures=judged.figures,
+        figures=judged.findings.figures,
         digests={**digests, "verdict": digest},
     )
     return Outcome(report=report, results=Results(verdict_digest=digest, accuracy=judged.accuracy))
 
 
-def _minimum(params: Params, policy: Policy) -> float:
+def _limits(params: Params, policy: Policy) -> dict[str, Limit]:
+    """The policy's, with the repository's own minimum where that is stricter."""
     own = params.minimum_accuracy
     if own is not None and not 0 <= own <= 1:
         raise BadInputError(
             f"--minimum-accuracy={own} is no accuracy", solution="give a number from 0 to 1, or nothing"
         )
-    return max(policy.model.accuracy.minimum if policy.model.accuracy else 0.0, own or 0.0)
+    limits = policy.model.metrics.limits
+    if own is not None and policy.model.task == "classification":
+        asked = policy.model.metrics.accuracy or ShareAtLeast(minimum=own)
+        limits["accuracy"] = asked.model_copy(update={"minimum": max(asked.minimum, own)})
+    return limits
+
+
+def _judged(sample: Answers | Numbers, limits: dict[str, Limit]) -> Judged:
+    return judge_classes(sample, limits) if isinstance(sample, Answers) else judge_numbers(sample, limits)
 
 
 def _measure(params: Params, policy: Policy) -> _Measured:
@@ -164,35 +172,51 @@ def _measure(params: Params, policy: Policy) -> _Measured:
     require_digest(RESPONSES_FILE, sha256_file(responses), params.responses_digest)
     labels = read_frame(params.labels / LABELS_FILE, what=LABELS_FILE)
     training = read_frame(params.labels / TRAINING_FILE, what=TRAINING_FILE)
-    truth = _by_row(labels, LABEL, LABELS_FILE)
-    told = _by_row(read_frame(predictions, what=PREDICTIONS_FILE), PREDICTION, PREDICTIONS_FILE)
-    answered = _by_row(read_frame(responses, what=RESPONSES_FILE), PREDICTION, RESPONSES_FILE)
-    if not truth or told.keys() != truth.keys() or not answered.keys() <= truth.keys():
+    table = read_frame(predictions, what=PREDICTIONS_FILE)
+    truth, told = by_row(labels, LABEL, LABELS_FILE), by_row(table, PREDICTION, PREDICTIONS_FILE)
+    answered = by_row(read_frame(responses, what=RESPONSES_FILE), PREDICTION, RESPONSES_FILE)
+    asked = [truth[ROW], *_probes(params.labels)]
+    judged = truth.join(told, on=ROW, how="left", suffix="_told", maintain_order="left")
+    compared = answered.join(judged, on=ROW, how="left", maintain_order="left")
+    if truth.is_empty() or set(told[ROW]) != set().union(*asked) or compared[f"{VALUE}_told"].null_count():
         raise BadInputError(
             f"{LABELS_FILE}, {PREDICTIONS_FILE} and {RESPONSES_FILE} are not about the same rows",
             solution="hand over the results of one run",
         )
-    same = str.__eq__ if policy.model.regression is None else partial(same_number, tolerance=policy.image.tolerance)
-
+    predicted = judged[f"{VALUE}_told"]
+    if policy.model.task == "regression":
+        sample: Answers | Numbers = Numbers(
+            truth=numbers(judged[VALUE], "a label"), predicted=numbers(predicted, "a prediction")
+        )
+    else:
+        named = policy.model.positive
+        sample = answers(
+            judged[VALUE],
+            predicted,
+            probabilities(table, judged[ROW], PREDICTIONS_FILE),
+            positive=None if named is None else canonical([named])[0],
+        )
+    same = _same(policy)
     return _Measured(
-        truth=list(truth.values()),
-        predicted=[told[row] for row in truth],
+        sample=sample,
         overlap=overlap(labels[FINGERPRINT], training[FINGERPRINT]),
-        compared=len(answered),
-        mismatches=sum(not same(told[row], label) for row, label in answered.items()),
+        compared=answered.height,
+        mismatches=sum(not same(*pair) for pair in compared.select(VALUE, f"{VALUE}_told").rows()),
     )
 
 
-def _by_row(frame: pl.DataFrame, column: str, file: str) -> dict[int, str]:
-    """Canonical labels by row."""
-    try:
-        rows: list[int] = frame[ROW].to_list()
-        labels = dict(zip(rows, canonical(frame[column].to_list()), strict=True))
-    except (ValueError, pl.exceptions.ColumnNotFoundError) as error:
-        raise BadInputError(f"{file} is not what its writer writes: {error}", solution="start a new run") from error
-    if len(labels) != frame.height:
-        raise BadInputError(f"{file} has a row twice", solution="start a new run")
-    return labels
+def _probes(labels: Path) -> list[pl.Series]:
+    """The rows that were made beside the independent ones, to be predicted with them."""
+    if not (labels / PROBES_FILE).exists():
+        return []
+    return [read_frame(labels / PROBES_FILE, what=PROBES_FILE)[ROW]]
+
+
+def _same(policy: Policy) -> Callable[[str, str], bool]:
+    """Whether the container's answer is the model's."""
+    if policy.model.task == "classification":
+        return str.__eq__
+    return lambda one, other: same_number(one, other, policy.image.tolerance)
 
 
 def _digests(params: Params) -> dict[str, str]:
@@ -275,6 +299,7 @@ def _verdict(
     try:
         return Verdict(
             passed=all(check.passed for check in checks),
+            judged_at=this_second(),
             model=VerdictModel(name=params.model_name, version=params.model_version, digest=params.model_digest),
             source=VerdictSource.model_validate(
                 {
@@ -293,11 +318,12 @@ def _verdict(
             ),
             image=VerdictImage(repository=candidate.repository, digest=candidate.digest),
             metrics=metrics,
-            gates={gate: GateEvidence(passed=found.passed, report=found.digest) for gate, found in evidence.items()},
+            gates={gate: found.in_verdict() for gate, found in evidence.items()},
             checks=[
                 VerdictCheck(name=check.name, passed=check.passed, value=check.value, limit=check.limit)
                 for check in checks
             ],
+            tools=installed(),
         )
     except ValidationError as error:
         first = error.errors(include_url=False)[0]

@@ -25,10 +25,9 @@ def require_agreement(model: Model, policy: Policy) -> None:
             solution="bind the policy of this model, or correct metadata.name",
         )
     if model.task != policy.model.task:
-        limits = "accuracy" if policy.model.task == "classification" else "regression"
         raise BadInputError(
             f"{MODEL_FILE} says `task: {model.task}`, but {POLICY_FILE} has limits for a {policy.model.task}"
-            f" (model.{limits})",
+            f" (model.metrics: {', '.join(policy.model.metrics.limits)})",
             solution=f"correct task in {MODEL_FILE}, or let the policy's owners name limits for a {model.task}",
         )
     independent = policy.data.independent

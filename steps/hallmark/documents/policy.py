@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
 import yaml
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from hallmark.documents.inheritance import load_levels, merge
 from hallmark.documents.loading import Document, validate
@@ -14,12 +14,12 @@ from hallmark.documents.model import RepositoryPath
 from hallmark.documents.rules_code import Code
 from hallmark.documents.rules_data import Data
 from hallmark.documents.rules_inputs import Digest
+from hallmark.documents.rules_model import ModelRules
 from hallmark.documents.tighter import Fewer, FewerOfAll, Fixed, Free, Higher, Lower, More
 from hallmark.files import require_digest, sha256_mounted
 
 FILE_NAME = "policy.yaml"
 
-ModelFormat = Literal["skops", "pickle", "joblib"]
 Gate = Literal["check-code", "test-code", "validate-data", "predict-model", "test-image"]
 
 
@@ -47,66 +47,6 @@ class Source(Document):
         description="URLs, as they are fetched, that the model may come from; empty: whatever a run is started with.",
     )
     lfs: Lfs = Lfs()
-
-
-class Accuracy(Document):
-    minimum: float = Field(ge=0, le=1, description="Lowest accuracy on the independent data that passes.")
-
-
-class AtLeast(Document):
-    minimum: float = Field(le=1, description="Lowest value that passes.")
-
-
-class AtMost(Document):
-    maximum: float = Field(ge=0, description="Highest value that passes, in the label's own unit.")
-
-
-class Regression(Document):
-    """Limits for a model that gives a number, on the independent data."""
-
-    r2: AtLeast | None = Field(default=None, description="Share of the label's variance that is explained.")
-    rmse: AtMost | None = Field(default=None, description="Root of the mean squared error.")
-    mae: AtMost | None = Field(default=None, description="Mean absolute error.")
-
-    @model_validator(mode="after")
-    def _any(self) -> Self:
-        if not self.limits:
-            raise ValueError("name at least one of r2, rmse and mae")
-        return self
-
-    @property
-    def limits(self) -> dict[str, AtLeast | AtMost]:
-        """The limits that are set, by metric."""
-        found = {"r2": self.r2, "rmse": self.rmse, "mae": self.mae}
-        return {name: limit for name, limit in found.items() if limit is not None}
-
-
-class ModelRules(Document):
-    """Either `accuracy`, for a model that names classes, or `regression`, for one that gives numbers."""
-
-    formats: list[ModelFormat] = Field(
-        default=["skops"],
-        min_length=1,
-        description="pickle and joblib are loaded through an exact allow-list only.",
-    )
-    trusted_types: list[str] = Field(
-        default_factory=list, description="Types beyond scikit-learn's that a model file may hold, by full name."
-    )
-    accuracy: Accuracy | None = Field(default=None, description="For a model that names classes.")
-    regression: Regression | None = Field(default=None, description="For a model that gives numbers.")
-    minimum_rows: int = Field(default=30, ge=1, description="Fewest independent rows that a verdict may rest on.")
-    timeout: int = Field(default=600, gt=0, description="Seconds that loading and predicting may take.")
-
-    @model_validator(mode="after")
-    def _one_task(self) -> Self:
-        if (self.accuracy is None) == (self.regression is None):
-            raise ValueError("name either accuracy or regression")
-        return self
-
-    @property
-    def task(self) -> Literal["classification", "regression"]:
-        """What the model has to do to be judged by these rules."""
-        return "classification" if self.regression is None else "regression"
 
 
 class ImageRules(Document):

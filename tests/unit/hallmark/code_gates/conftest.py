@@ -75,7 +75,7 @@ kind: Policy
 metadata: {{name: coin}}
 data:
   independent: {{path: independent.csv, sha256: "sha256:{"0" * 64}", label: side, features: [weight, age]}}
-model: {{accuracy: {{minimum: 0.9}}}}
+model: {{metrics: {{accuracy: {{minimum: 0.9}}}}}}
 """
 
 

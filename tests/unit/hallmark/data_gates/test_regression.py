@@ -16,7 +16,8 @@ from hallmark.datasets import write_frame
 from hallmark.documents.agreement import require_agreement
 from hallmark.documents.loading import parse
 from hallmark.documents.model import Model
-from hallmark.documents.policy import ModelRules, load_policy
+from hallmark.documents.policy import load_policy
+from hallmark.documents.rules_model import ModelRules
 from hallmark.errors import BadInputError
 from hallmark.files import sha256_bytes
 from hallmark.release import verdict_checks
@@ -39,7 +40,7 @@ class Numbers:
         workshop.rules["data"]["independent"] |= {"label": LABEL, "features": KNOWN}
         workshop.rules["data"]["maximumOverlap"] = 0.5
         workshop.rules["requiredGates"] = ["predict-model"]
-        workshop.rules["model"] = {"regression": {"r2": {"minimum": 0.8}, "rmse": {"maximum": 0.3}}}
+        workshop.rules["model"] = {"metrics": {"r2": {"minimum": 0.8}, "rmse": {"maximum": 0.3}}}
         self.put(LinearRegression())
 
     def put(self, model: Any) -> None:
@@ -85,11 +86,11 @@ def test_a_good_regression_passes_with_all_its_metrics_in_the_verdict(regression
     metrics = regression.verdict.metrics
     assert 0.9 < metrics["r2"].low < metrics["r2"].value < metrics["r2"].high < 1
     assert (metrics["r2"].minimum, metrics["rmse"].maximum, metrics["mae"].maximum) == (0.8, 0.3, None)
-    assert [figure["name"] for figure in run.report["figures"]["metrics"]] == ["r2", "rmse", "mae"]
+    assert [figure["name"] for figure in run.report["figures"]["metrics"]] == ["r2", "rmse", "mae", "mape"]
 
 
 def test_an_error_above_the_limit_is_refused_and_the_verdict_says_so(regression: Numbers) -> None:
-    regression.workshop.rules["model"]["regression"]["rmse"]["maximum"] = 0.01
+    regression.workshop.rules["model"]["metrics"]["rmse"]["maximum"] = 0.01
     run = regression.judge()
     assert run.exit_code == 1
     assert run.refused == ["rmse"]
@@ -154,10 +155,10 @@ def test_maker_and_validators_have_to_agree_on_the_task() -> None:
 
 
 @pytest.mark.parametrize(
-    "rules", ["{}", "{accuracy: {minimum: 0.9}, regression: {r2: {minimum: 0.5}}}", "{regression: {}}"]
+    "rules", ["metrics: {}", "metrics: {accuracy: {minimum: 0.9}, r2: {minimum: 0.5}}"]
 )
 def test_a_policy_limits_one_task(rules: str) -> None:
-    with pytest.raises(BadInputError, match=r"policy.yaml:1: .*name "):
+    with pytest.raises(BadInputError, match=r"policy.yaml:1:\d+: .*name "):
         parse(rules, ModelRules, name="policy.yaml")
 
 

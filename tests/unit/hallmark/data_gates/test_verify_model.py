@@ -134,7 +134,7 @@ def test_the_same_input_gives_the_same_verdict_and_report(trial: Trial) -> None:
 
 def test_accuracy_exactly_at_the_minimum_passes_and_just_below_is_refused(trial: Trial) -> None:
     for wrong, exit_code in ((6, 0), (7, 1)):
-        trial.workshop.rules["model"]["accuracy"]["minimum"] = (trial.rows - 6) / trial.rows
+        trial.workshop.rules["model"]["metrics"]["accuracy"]["minimum"] = (trial.rows - 6) / trial.rows
         trial.predict(trial.wrong(wrong))
         trial.respond(trial.wrong(wrong))
         assert trial.run().exit_code == exit_code

@@ -36,7 +36,7 @@ POLICY: dict[str, Any] = {
     "kind": "Policy",
     "metadata": {"name": "iris"},
     "data": {"independent": {"path": "independent.csv", "sha256": "", "label": "species", "features": FEATURES}},
-    "model": {"accuracy": {"minimum": 0.8}},
+    "model": {"metrics": {"accuracy": {"minimum": 0.8}}},
 }
 
 

@@ -21,7 +21,7 @@ def mistake(text: str, document: type[Policy] | type[Model] = Policy) -> BadInpu
 
 
 def test_the_sample_documents_are_read() -> None:
-    assert parse(POLICY, Policy, name="policy.yaml").model.accuracy.minimum == 0.9
+    assert parse(POLICY, Policy, name="policy.yaml").model.metrics.accuracy.minimum == 0.9
     assert load_model(SAMPLE / "repository").training.parameters == {"C": 1.0}
 
 
@@ -41,7 +41,7 @@ def test_the_python_name_of_a_key_is_not_a_key() -> None:
 
 
 def test_a_missing_key_is_named() -> None:
-    assert "model.accuracy.minimum is missing" in mistake(POLICY.replace("    minimum: 0.9\n", "    {}\n")).message
+    assert "model.metrics.accuracy.minimum is missing" in mistake(POLICY.replace("      minimum: 0.9\n", "      {}\n")).message
 
 
 @pytest.mark.parametrize(

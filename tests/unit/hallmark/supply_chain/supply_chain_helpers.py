@@ -21,7 +21,7 @@ metadata: {name: iris}
 data:
   independent: {path: independent.csv, sha256: "sha256:%s", label: species, features: [width, length]}
 model:
-  accuracy: {minimum: 0.9}
+  metrics: {accuracy: {minimum: 0.9}}
 image: {readyWithin: 5, rows: 10}
 """ % ("0" * 64)
 

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tarfile
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ data:
   independent: {path: independent.csv, sha256: "sha256:%s", label: species, features: [width, length]}
   maximumOverlap: 0.1
 model:
-  accuracy: {minimum: 0.9}
+  metrics: {accuracy: {minimum: 0.9}}
   minimumRows: 30
 signing: {publicKeys: [cosign.pub]}
 """ % ("0" * 64)
@@ -45,12 +46,18 @@ LABELS = {
 }
 
 
+def days_ago(days: float) -> str:
+    """A time as a verdict holds it."""
+    return f"{datetime.now(UTC) - timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}"
+
+
 def verdict_content(policy_digest: str, repository: str, image_digest: str, **changes: Any) -> dict[str, Any]:
     """A passing verdict as JSON; `changes` replace whole top-level keys."""
     content: dict[str, Any] = {
         "apiVersion": "hallmark.dev/v1alpha1",
         "kind": "Verdict",
         "passed": True,
+        "judgedAt": days_ago(1),
         "model": {"name": "iris", "version": "1.2.3", "digest": digest("2")},
         "source": {
             "repository": "https://git.example.com/team/iris.git",
