@@ -18,6 +18,7 @@ import re
 import selectors
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -81,6 +82,7 @@ def run_untrusted(
     env: Mapping[str, str] | None = None,
     timeout: float,
     say: Callable[[str], None],
+    handed: Sequence[socket.socket] = (),
 ) -> GuardedRun:
     """Run a program that may be hostile, and return once nothing of it is left.
 
@@ -90,6 +92,7 @@ def run_untrusted(
         env: variables for it; it has PATH, LANG, HOME, TMPDIR, `THREAD_LIMITS` and two of Python's own beside them.
         timeout: seconds after which it is killed.
         say: is told each line of its output, marked as such, up to `SHOWN_CHARACTERS`.
+        handed: sockets that it inherits by number; they are closed here once it has them.
 
     Raises:
         ToolFailedError: it could not be started, or not be ended.
@@ -98,10 +101,14 @@ def run_untrusted(
     with _pipe() as (heard, spoken), _pipe() as (told, tell), private_folder() as home:
         settings = {"parent": os.getpid(), "status": tell.fileno(), "writable": [*map(str, writable), str(home)]}
         with _nothing_survives() as children:
-            child = _start(argv, json.dumps(settings), cwd, {**_environment(home), **(env or {})}, spoken, tell)
+            variables = {**_environment(home), **(env or {})}
+            descriptors = [tell.fileno(), *(one.fileno() for one in handed)]
+            child = _start(argv, json.dumps(settings), cwd, variables, spoken, descriptors)
             children.append(child)
             spoken.close()
             tell.close()
+            for end in handed:
+                end.close()
             landlock = _started(told, argv)
             timed_out = _follow(child, heard, output, time.monotonic() + timeout)
         output.drain(heard)
@@ -173,7 +180,7 @@ def _environment(home: Path) -> dict[str, str]:
 
 
 def _start(
-    argv: Sequence[str], settings: str, cwd: Path, env: Mapping[str, str], spoken: FileIO, tell: FileIO
+    argv: Sequence[str], settings: str, cwd: Path, env: Mapping[str, str], spoken: FileIO, descriptors: Sequence[int]
 ) -> subprocess.Popen[bytes]:
     try:
         return subprocess.Popen(
@@ -183,7 +190,7 @@ def _start(
             stdin=subprocess.DEVNULL,
             stdout=spoken,
             stderr=spoken,
-            pass_fds=[tell.fileno()],
+            pass_fds=descriptors,
             start_new_session=True,
         )
     except OSError as error:

@@ -57,7 +57,7 @@ class Tests(Document):
 
 
 class ModelFile(Document):
-    format: Literal["skops", "pickle", "joblib"] = Field(
+    format: Literal["skops", "pickle", "joblib", "onnx"] = Field(
         default="skops", description="What the training script writes."
     )
     minimum_accuracy: float | None = Field(default=None, ge=0, le=1, description="May only tighten the policy's.")

@@ -5,7 +5,8 @@ at random and dates every member of its zip; sets come in the order of the proce
 What the file says about the model stays, so it loads to an equal model. The file is never loaded here: it is read
 as a zip and as JSON, because whoever made it may mean harm.
 
-Pickle and joblib files are left as they are: rewriting them means understanding them, and that means running them.
+Pickle and joblib files are left as they are: rewriting them means understanding them, and that means running them. ONNX
+files hold neither dates nor addresses.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def canonicalise(path: Path, format: str) -> None:  # noqa: A002 - the word that
     """Rewrite the model file `path` in place; a file that is canonical keeps its bytes.
 
     Args:
-        format: `skops` (rewritten), `pickle` or `joblib` (left as it is).
+        format: `skops` (rewritten); `pickle`, `joblib` and `onnx` are left as they are.
 
     Raises:
         BadInputError: a skops file that is broken, too large, or holds what skops would not have written.

@@ -12,7 +12,7 @@ from typing import Literal
 
 from hallmark.errors import BadInputError
 
-Format = Literal["skops", "pickle", "joblib"]
+Format = Literal["skops", "pickle", "joblib", "onnx"]
 Packing = Literal["zlib", "gzip", "bzip2", "xz", "lzma"]
 
 READABLE_AS: dict[str, tuple[Format, ...]] = {
@@ -20,6 +20,7 @@ READABLE_AS: dict[str, tuple[Format, ...]] = {
     "pickle": ("pickle",),
     # joblib writes a plain pickle where there is no array in the model, and reads one.
     "joblib": ("joblib", "pickle"),
+    "onnx": ("onnx",),
 }
 """The formats that a file may have whose author calls it by the key."""
 
@@ -33,6 +34,11 @@ _PACKINGS: tuple[tuple[bytes, Packing], ...] = (
     (b"\x5d\x00\x00", "lzma"),
 )
 _OLDEST_PICKLE, _NEWEST_PICKLE = 2, 5
+
+_ONNX_VERSIONS = range(1, 64)
+_ONNX_FIELDS = frozenset({0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42, 0x72, 0xA2, 0xCA})
+"""How the fields of ModelProto begin (https://github.com/onnx/onnx/blob/main/onnx/onnx.proto); 0x08, its version, is
+written first."""
 
 
 def detect(path: Path) -> Format | None:
@@ -53,6 +59,8 @@ def detect(path: Path) -> Format | None:
         if len(start) > 2 and start[0] == 0x80 and _OLDEST_PICKLE <= start[1] <= _NEWEST_PICKLE:
             with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as content:
                 return "joblib" if content.find(ARRAY_IN_PICKLE) >= 0 else "pickle"
+        if len(start) > 2 and start[0] == 0x08 and start[1] in _ONNX_VERSIONS and start[2] in _ONNX_FIELDS:
+            return "onnx"
     return None
 
 

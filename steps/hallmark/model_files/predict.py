@@ -1,17 +1,18 @@
-"""`python -m hallmark.model_files.predict`: loads a model and predicts, inside the guard, and does nothing else.
+"""Loads a model and asks it, inside a process that the guard confines: the only place where a model's code runs.
 
-It gets no label. Nothing that it writes is believed by its parent beyond "the model said so": the loaded model runs
-in this process, and could write the same answer itself.
+There are no labels here. Nothing that comes out is believed by the step beyond "the model said so": the loaded model
+runs in this process, and could write the same answer itself.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+from hallmark.model_files.answers import MAXIMUM_CLASSES, UnfitAnswerError, encode
+
+if TYPE_CHECKING:
+    import polars as pl
 
 MAXIMUM_REASON = 500
 
@@ -20,72 +21,74 @@ class UnfitModelError(Exception):
     """The file was loaded, but what came out is no model of its task that answers for every row."""
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Write `{"predictions": [...]}` or `{"refused": "reason"}` to the answer's file."""
-    parser = argparse.ArgumentParser(prog="hallmark.model_files.predict", allow_abbrev=False)
-    parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--format", required=True, choices=["skops", "pickle", "joblib"])
-    parser.add_argument("--task", required=True, choices=["classification", "regression"])
-    parser.add_argument("--features", type=Path, required=True)
-    parser.add_argument("--columns", type=json.loads, required=True, help="JSON list: the features in their order")
-    parser.add_argument("--trusted", type=json.loads, required=True, help="JSON list: types that the policy trusts")
-    parser.add_argument("--answer", type=Path, required=True)
-    options = parser.parse_args(argv)
-    try:
-        model = load(options.model, options.format, options.trusted)
-        answer: dict[str, Any] = {"predictions": predict(model, options.task, options.features, options.columns)}
-    except Exception as error:  # a model may fail in any way; each is a reason to refuse it
-        answer = {"refused": reason(error)}
-    options.answer.write_text(json.dumps(answer))
-    return 0
+class Asked(Protocol):
+    """A model that can be asked about rows."""
+
+    def answer(self, frame: pl.DataFrame) -> bytes:
+        """Its answers for the rows of `frame`, which holds the features in their order (`answers.encode`)."""
+        ...
 
 
-def load(path: Path, model_format: str, trusted: list[str]) -> Any:
-    """The object in the file, by the loader that trusts least."""
+def load(path: Path, model_format: str, task: str, trusted: list[str], columns: list[str], threads: int) -> Asked:
+    """The model in the file, by the loader that trusts least. Raises whatever a broken file makes a library raise."""
+    if model_format == "onnx":
+        from hallmark.model_files.onnx_model import OnnxModel
+
+        found: Asked = OnnxModel(path, task, columns, threads)
+        return found
     if model_format == "skops":
         import skops.io  # type: ignore[import-untyped]
 
-        return skops.io.load(path, trusted=trusted)
+        return Estimator(skops.io.load(path, trusted=trusted), task)
     from hallmark.model_files import restricted_pickle
     from hallmark.model_files.allowed import allowed_names
 
-    return restricted_pickle.load(path, allowed_names(trusted))
+    return Estimator(restricted_pickle.load(path, allowed_names(trusted)), task)
 
 
-def predict(model: Any, task: str, features: Path, columns: list[str]) -> list[Any]:
-    """The model's prediction for each row of features.parquet, as plain Python values.
+class Estimator:
+    """An estimator with scikit-learn's interface."""
 
-    A model that was fitted with names gets a frame with names, any other an array: the other way round each warns
-    that it does not know which column is which.
-    """
-    import numpy as np
-    import polars as pl
-    from sklearn.base import is_classifier, is_regressor  # type: ignore[import-untyped]
+    def __init__(self, model: Any, task: str) -> None:
+        from sklearn.base import is_classifier, is_regressor  # type: ignore[import-untyped]
 
-    if not hasattr(model, "predict"):
-        raise UnfitModelError(f"the file holds a {type(model).__name__}, which cannot predict")
-    fits, kind = (is_classifier, "classifier") if task == "classification" else (is_regressor, "regressor")
-    if not fits(model):
-        raise UnfitModelError(f"the file holds a {type(model).__name__}, which is not a {kind}")
-    frame = pl.read_parquet(features, columns=columns)
-    named = hasattr(model, "feature_names_in_")
-    predictions = np.asarray(model.predict(frame.to_pandas() if named else frame.to_numpy()))
-    if predictions.shape != (frame.height,):
-        raise UnfitModelError(f"predicting {frame.height} rows gave an answer of shape {predictions.shape}")
-    plain: list[Any] = predictions.tolist()
-    return plain
+        if not hasattr(model, "predict"):
+            raise UnfitModelError(f"the file holds a {type(model).__name__}, which cannot predict")
+        fits, kind = (is_classifier, "classifier") if task == "classification" else (is_regressor, "regressor")
+        if not fits(model):
+            raise UnfitModelError(f"the file holds a {type(model).__name__}, which is not a {kind}")
+        self._model = model
+        # One that was fitted with names gets a frame with names, any other an array: the other way round each warns
+        # that it does not know which column is which.
+        self._named = hasattr(model, "feature_names_in_")
+        self._sure = task == "classification" and hasattr(model, "predict_proba")
+
+    def answer(self, frame: pl.DataFrame) -> bytes:
+        """The model's prediction for each row, and the classes' probabilities where it can tell them."""
+        import numpy as np
+
+        rows = frame.to_pandas() if self._named else frame.to_numpy()
+        predictions = np.asarray(self._model.predict(rows))
+        if predictions.shape != (frame.height,):
+            raise UnfitModelError(f"predicting {frame.height} rows gave an answer of shape {predictions.shape}")
+        if not self._sure:
+            return encode(predictions)
+        classes = np.asarray(self._model.classes_)
+        probabilities = np.asarray(self._model.predict_proba(rows))
+        if classes.ndim != 1 or probabilities.shape != (frame.height, len(classes)):
+            raise UnfitModelError(f"the probabilities of {frame.height} rows are of shape {probabilities.shape}")
+        if len(classes) > MAXIMUM_CLASSES:
+            raise UnfitModelError(f"it knows {len(classes)} classes; at most {MAXIMUM_CLASSES} are allowed")
+        return encode(predictions, classes.tolist(), probabilities)
 
 
 def reason(error: Exception) -> str:
     """An exception as a sentence that names its kind, unless it is our own."""
+    from hallmark.errors import HallmarkError
     from hallmark.model_files.restricted_pickle import RefusedPickleError
 
     if isinstance(error, RefusedPickleError):
         return f"the file may not be loaded: it holds {error}"[:MAXIMUM_REASON]
-    if isinstance(error, UnfitModelError):
+    if isinstance(error, UnfitModelError | UnfitAnswerError | HallmarkError):
         return str(error)[:MAXIMUM_REASON]
     return f"{type(error).__name__}: {error}"[:MAXIMUM_REASON]
-
-
-if __name__ == "__main__":
-    sys.exit(main())

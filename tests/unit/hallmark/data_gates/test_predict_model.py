@@ -17,7 +17,9 @@ from sklearn.pipeline import make_pipeline  # type: ignore[import-untyped]
 from sklearn.preprocessing import FunctionTransformer, StandardScaler  # type: ignore[import-untyped]
 from sklearn.svm import SVC  # type: ignore[import-untyped]
 
-from hallmark.commands import predict_model
+from hallmark.files import sha256_file
+from hallmark.model_files.answers import UnfitAnswerError, decode
+from hallmark.model_files.predict import Estimator
 
 from ..model_files.payloads import JOBLIBS, PICKLES, by_system
 from .workshop import FEATURES, Run, Workshop
@@ -244,46 +246,84 @@ def test_a_model_that_takes_too_long_is_refused(prepared: Workshop) -> None:
     assert_refused(prepared, prepared.run("predict-model"), PREDICTS, "its time ran out", "within 1 s")
 
 
-@pytest.mark.parametrize(
-    ("answer", "value"),
-    [
-        ([], "0 labels"),
-        (["a"], "1 labels"),
-        (["a", 1], "types are mixed: int, str"),
-        ([1, True], "types are mixed: bool, int"),
-        (["a", None], "NoneType"),
-        ([1.0, float("nan")], "float"),
-        ([["a"], ["b"]], "list"),
-        (["a", "x" * 1000], "1000 characters"),
-        ([1, 2**70], "71 bits"),
-        ([1, 10**4000], "bits"),
-    ],
-)
-def test_an_answer_that_is_not_one_label_a_row_is_refused(answer: list[Any], value: str) -> None:
-    _, check = predict_model._column(2, answer)
-    assert not check.passed
-    assert value in check.value
+def test_a_classifier_s_probabilities_are_written_for_each_class(prepared: Workshop) -> None:
+    model = fitted(prepared, make_pipeline(StandardScaler(), LogisticRegression()))
+    put(prepared, model)
+    assert prepared.run("predict-model").exit_code == 0
+    told = predictions(prepared)
+    expected = model.predict_proba(
+        pl.read_parquet(prepared.folder("features") / "features.parquet").to_pandas()[FEATURES]
+    )
+    assert told.columns == ["row", "prediction", *(f"probability:{name}" for name in model.classes_)]
+    assert told.drop("row", "prediction").to_numpy().tolist() == expected.tolist()
 
 
-def test_whole_and_broken_numbers_together_are_floats() -> None:
-    column, check = predict_model._column(2, [1, 2.5])
-    assert check.passed
-    assert column.equals(pl.Series("prediction", [1.0, 2.5], dtype=pl.Float64))
+def test_a_model_that_cannot_tell_probabilities_has_no_such_column(prepared: Workshop) -> None:
+    put(prepared, fitted(prepared))
+    assert prepared.run("predict-model").exit_code == 0
+    assert predictions(prepared).columns == ["row", "prediction"]
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"[]", b'{"predictions": 1}', b"{" * 100_000, b'{"predictions": [' + b"1," * 9000, b"\xff"]
-)
-def test_an_answer_that_is_none_counts_as_none(content: bytes, tmp_path: Path) -> None:
-    (tmp_path / "answer.json").write_bytes(content)
-    said = predict_model._read_answer(tmp_path / "answer.json", limit=10_000)
-    assert not isinstance(said.get("predictions"), list)
+def test_classes_are_called_by_their_canonical_labels(prepared: Workshop) -> None:
+    frame = prepared.training.to_pandas()[FEATURES]
+    put(prepared, DummyClassifier().fit(frame, np.array([True, False] * len(frame))[: len(frame)]))
+    assert prepared.run("predict-model").exit_code == 0
+    assert predictions(prepared).columns[2:] == ["probability:false", "probability:true"]
 
 
-def test_an_answer_that_is_a_link_counts_as_none(tmp_path: Path) -> None:
-    (tmp_path / "else.json").write_text('{"predictions": ["a"]}')
-    (tmp_path / "answer.json").symlink_to(tmp_path / "else.json")
-    assert predict_model._read_answer(tmp_path / "answer.json", limit=100) == {}
+class Boastful(DummyClassifier):  # type: ignore[misc]
+    """Gives probabilities that are none."""
+
+    def predict_proba(self, X: Any) -> Any:  # noqa: N803 - scikit-learn's name
+        return np.full((len(X), len(self.classes_)), 0.9)
+
+
+def test_probabilities_that_do_not_sum_to_one_are_refused() -> None:
+    model = Boastful().fit([[0.0], [1.0]], ["a", "b"])
+    with pytest.raises(UnfitAnswerError, match="sum to 1"):
+        decode(Estimator(model, "classification").answer(pl.DataFrame({"a": [0.0]})), rows=1, task="classification")
+
+
+def probes(workshop: Workshop, *, first: int | None = None) -> pl.DataFrame:
+    """Write probes.parquet: the independent rows again, backwards, numbered from `first` (default: after the last)."""
+    features = pl.read_parquet(workshop.folder("features") / "features.parquet")
+    start = features.height if first is None else first
+    frame = features.reverse().with_columns(row=pl.int_range(start, start + features.height))
+    frame.write_parquet(workshop.folder("features") / "probes.parquet")
+    return frame
+
+
+def test_probes_are_predicted_with_the_other_rows(prepared: Workshop) -> None:
+    put(prepared, fitted(prepared))
+    assert prepared.run("predict-model").exit_code == 0
+    alone = predictions(prepared)
+    frame = probes(prepared)
+    run = prepared.run("predict-model", probes_digest=sha256_file(prepared.folder("features") / "probes.parquet"))
+    assert run.exit_code == 0, run.told
+    told = predictions(prepared)
+    assert told["row"].to_list() == list(range(2 * frame.height))
+    assert told.head(frame.height).equals(alone)
+    assert told["prediction"].tail(frame.height).to_list() == alone["prediction"].reverse().to_list()
+
+
+def test_probes_that_nobody_vouches_for_are_bad_input(prepared: Workshop) -> None:
+    put(prepared, fitted(prepared))
+    probes(prepared)
+    for given in ({}, {"probes_digest": f"sha256:{'0' * 64}"}):
+        run = prepared.run("predict-model", **given)
+        assert (run.exit_code, "probes.parquet was changed on the way" in run.told) == (2, True), run.told
+
+
+def test_probes_that_are_promised_but_not_there_are_bad_input(prepared: Workshop) -> None:
+    put(prepared, fitted(prepared))
+    assert prepared.run("predict-model", probes_digest=f"sha256:{'0' * 64}").exit_code == 2
+
+
+def test_a_probe_with_the_number_of_another_row_is_bad_input(prepared: Workshop) -> None:
+    put(prepared, fitted(prepared))
+    probes(prepared, first=0)
+    run = prepared.run("predict-model", probes_digest=sha256_file(prepared.folder("features") / "probes.parquet"))
+    assert (run.exit_code, "a row twice" in run.told) == (2, True), run.told
 
 
 def test_the_report_holds_no_value_that_an_error_quotes(prepared: Workshop) -> None:

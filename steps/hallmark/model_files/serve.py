@@ -1,0 +1,144 @@
+"""`python -m hallmark.model_files.serve`: what the guard starts to hold models, and does nothing else.
+
+It imports the libraries once and then never touches a model itself: for each socket that the step sends it, it forks a
+process that audits, loads and asks a model there, so that no model finds another one's process and none outlives its
+socket. Several processes cost one start of the libraries that way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import io
+import json
+import os
+import resource
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hallmark import confine
+from hallmark.model_files import predict, wire
+
+MAXIMUM_REQUEST_BYTES = 1 << 30
+MAXIMUM_FILE_BYTES = 256 << 20
+"""Of any file that a model writes into its private folder; it needs none."""
+
+_REFERENCE_SIZE = 96
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until the step closes its end of the control socket."""
+    parser = argparse.ArgumentParser(prog="hallmark.model_files.serve", allow_abbrev=False)
+    parser.add_argument("--control", type=int, required=True, help="file descriptor of a connected socket")
+    parser.add_argument("--libraries", type=json.loads, required=True, help="JSON list: modules to import beforehand")
+    parser.add_argument("--memory", type=int, required=True, help="bytes of data that a process may hold")
+    options = parser.parse_args(argv)
+    # The processes that follow are of the same user: none of them may look into this one, or into its brothers.
+    confine.prctl(confine.PR_SET_DUMPABLE, 0)
+    resource.setrlimit(resource.RLIMIT_DATA, (options.memory, options.memory))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (MAXIMUM_FILE_BYTES, MAXIMUM_FILE_BYTES))
+    for library in options.libraries:
+        importlib.import_module(library)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    with socket.socket(fileno=options.control) as control:
+        wire.send(control, wire.OK)
+        while True:
+            message, descriptors, *_ = socket.recv_fds(control, 1, 1)
+            if not message or not descriptors:
+                return 0
+            if os.fork() == 0:
+                _child(control, descriptors[0])
+            os.close(descriptors[0])
+
+
+def _child(control: socket.socket, descriptor: int) -> None:
+    """Be the process behind one socket, and end with it."""
+    code = 1
+    try:
+        control.close()
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        with socket.socket(fileno=descriptor) as step:
+            _converse(step)
+        code = 0
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _converse(step: socket.socket) -> None:
+    """Answer what is asked until the step hangs up."""
+    desk = _Desk()
+    while True:
+        try:
+            asked, body = wire.receive(step, limit=MAXIMUM_REQUEST_BYTES)
+        except wire.BrokenFrameError:
+            return
+        try:
+            tag, answer = wire.OK, desk.handlers[asked](body)
+        except Exception as error:  # a model may fail in any way; each is a reason to refuse it
+            tag, answer = wire.REFUSED, predict.reason(error).encode(errors="replace")
+        wire.send(step, tag, answer)
+
+
+class _Desk:
+    """One process's model, and what it can be asked."""
+
+    def __init__(self) -> None:
+        self._model: predict.Asked | None = None
+        self._columns: list[str] = []
+        self.handlers: dict[bytes, Callable[[bytearray], bytes]] = {
+            wire.HELLO: lambda _: b"",
+            wire.AUDIT: self._audit,
+            wire.LOAD: self._load,
+            wire.ROWS: self._rows,
+            wire.FILE: self._file,
+            wire.REFERENCE: self._reference,
+        }
+
+    def _audit(self, body: bytearray) -> bytes:
+        """What the file asks to be trusted: read, not built. A process that has audited loads nothing afterwards."""
+        from hallmark.model_files.audit import audit
+
+        asked = json.loads(body)
+        return json.dumps(audit(Path(asked["path"]), asked["format"], asked["trusted"])).encode()
+
+    def _load(self, body: bytearray) -> bytes:
+        asked: dict[str, Any] = json.loads(body)
+        self._columns = asked["columns"]
+        self._model = predict.load(
+            Path(asked["path"]), asked["format"], asked["task"], asked["trusted"], self._columns, asked["threads"]
+        )
+        return b""
+
+    def _rows(self, body: bytearray) -> bytes:
+        import polars as pl
+
+        return self._asked().answer(pl.read_ipc_stream(io.BytesIO(body)))
+
+    def _file(self, body: bytearray) -> bytes:
+        import polars as pl
+
+        return self._asked().answer(pl.read_parquet(Path(body.decode()), columns=self._columns))
+
+    def _reference(self, _: bytearray) -> bytes:
+        """The same work for every process and every machine: what differs in its time is the machine's noise."""
+        import numpy as np
+
+        matrix = np.full((_REFERENCE_SIZE, _REFERENCE_SIZE), 1 / _REFERENCE_SIZE)
+        for _round in range(4):
+            matrix = matrix @ matrix
+        return b"" if np.isfinite(matrix).all() else b"?"
+
+    def _asked(self) -> predict.Asked:
+        if self._model is None:
+            raise predict.UnfitModelError("no model was loaded")
+        return self._model
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,243 @@
+"""The step's side of `hallmark.model_files.serve`: processes that hold models, each behind a socket.
+
+Nothing here runs a model's code or believes what one says. How long something takes is read from this process's clock,
+how much memory a process has from the kernel, which also tells which process it was that spoke.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from hallmark.guard import THREAD_LIMITS, GuardedRun, private_folder, run_untrusted
+from hallmark.model_files import answers, wire
+
+if TYPE_CHECKING:
+    import polars as pl
+
+T = TypeVar("T")
+
+MEMORY_BYTES = 8 << 30
+"""Of data that one process with a model may hold; the pod's limit is usually lower."""
+_SHORT = 1 << 20
+"""Bytes of an answer that is a sentence or a short list."""
+_CREDENTIALS = struct.Struct("3i")
+_LIBRARIES = {
+    "skops": ["numpy", "polars", "pandas", "pyarrow", "skops.io", "hallmark.model_files.audit"],
+    "pickle": ["numpy", "polars", "pandas", "pyarrow", "sklearn.utils", "sklearn.base", "sklearn.pipeline"],
+    "onnx": ["numpy", "polars", "onnx", "onnxruntime", "hallmark.model_files.onnx_model"],
+}
+_LIBRARIES["joblib"] = _LIBRARIES["pickle"]
+
+
+class RefusedByModelError(Exception):
+    """The process said that it cannot: a broken file, a model that fails, an answer that is none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFile:
+    """A model file and how it is asked."""
+
+    path: Path
+    format: str
+    task: str
+    columns: tuple[str, ...]
+    """The features in their order."""
+    trusted: tuple[str, ...] = ()
+    """Types beyond the loader's own, by full name: the policy's."""
+    threads: int = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended(Generic[T]):
+    """How a session ended: `said` is what the conversation returned, `error` what it raised."""
+
+    run: GuardedRun
+    said: T | None
+    error: Exception | None
+
+
+class Session:
+    """The conversation with a server whose libraries are loaded."""
+
+    def __init__(self, control: socket.socket, started: float, timeout: float) -> None:
+        self._control = control
+        self._timeout = timeout
+        control.settimeout(timeout)
+        with _as_refusal():
+            wire.receive(control, limit=0)
+        self.start_seconds = time.monotonic() - started
+        """From the start of the program until its libraries were loaded; no model was read yet."""
+
+    @contextlib.contextmanager
+    def process(self) -> Iterator[ModelProcess]:
+        """A new process for one model; it ends with the block. Raises RefusedByModelError where there is none."""
+        ours, theirs = socket.socketpair()
+        with ours:
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+            ours.settimeout(self._timeout)
+            with theirs, _as_refusal():
+                socket.send_fds(self._control, [b"!"], [theirs.fileno()])
+            yield ModelProcess(ours)
+
+
+class ModelProcess:
+    """A process that holds at most one model."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        with _as_refusal():
+            wire.send(connection, wire.HELLO)
+            # The kernel, not the process, says who sent this.
+            _, ancillary, _, _ = connection.recvmsg(1 << 10, socket.CMSG_SPACE(_CREDENTIALS.size))
+        found = [data for _, kind, data in ancillary if kind == socket.SCM_CREDENTIALS]
+        self.pid = _CREDENTIALS.unpack(found[0])[0] if found else 0
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
+        if self.pid <= 0:
+            raise RefusedByModelError("its process ended without an answer")
+
+    def audit(self, file: ModelFile) -> dict[str, Any]:
+        """What `hallmark.model_files.audit` finds. Raises RefusedByModelError where it cannot tell."""
+        request = {"path": str(file.path), "format": file.format, "trusted": file.trusted}
+        found = json.loads(self._ask(wire.AUDIT, json.dumps(request).encode()))
+        if not isinstance(found, dict):
+            raise RefusedByModelError("the audit gave no answer")
+        return found
+
+    def load(self, file: ModelFile) -> None:
+        """Load the model. Raises RefusedByModelError with the process's own words."""
+        names = ("path", "format", "task", "trusted", "columns", "threads")
+        request = {name: getattr(file, name) for name in names} | {"path": str(file.path)}
+        self._ask(wire.LOAD, json.dumps(request).encode())
+
+    def answer_file(self, path: Path, *, rows: int, task: str) -> answers.Answer:
+        """The model's answers for all rows of a Parquet file. Raises RefusedByModelError and UnfitAnswerError."""
+        data = self._ask(wire.FILE, str(path).encode(), limit=answers.maximum_bytes(rows))
+        return answers.decode(data, rows=rows, task=task)
+
+    def timed(self, question: bytes, *, rows: int) -> tuple[float, bytearray]:
+        """Seconds from the first byte of a question (`as_question`) to the last of its answer, and the answer."""
+        limit = answers.maximum_bytes(rows)
+        started = time.perf_counter()
+        data = self._ask(wire.ROWS, question, limit=limit)
+        return time.perf_counter() - started, data
+
+    def reference(self) -> float:
+        """Seconds that the same small work takes, asked and answered like a question."""
+        started = time.perf_counter()
+        self._ask(wire.REFERENCE, b"")
+        return time.perf_counter() - started
+
+    def memory(self) -> tuple[int, int]:
+        """Bytes that the process and its descendants have in memory now, and had at most: VmRSS, VmHWM of proc(5)."""
+        now, most = 0, 0
+        for pid in _tree(self.pid):
+            with contextlib.suppress(OSError, ValueError):
+                lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+                told = dict(line.split(":", 1) for line in lines if line.startswith(("VmRSS:", "VmHWM:")))
+                now += int(told["VmRSS"].split()[0]) << 10
+                most += int(told["VmHWM"].split()[0]) << 10
+        return now, most
+
+    def _ask(self, tag: bytes, body: bytes, *, limit: int = _SHORT) -> bytearray:
+        with _as_refusal():
+            wire.send(self._connection, tag, body)
+            said, answer = wire.receive(self._connection, limit=limit)
+        if said != wire.OK:
+            raise RefusedByModelError(bytes(answer[:_SHORT]).decode(errors="replace") or "it gave no answer")
+        return answer
+
+
+def as_question(frame: pl.DataFrame) -> bytes:
+    """Rows as what `ModelProcess.timed` sends: an Arrow stream, so that every type arrives as it is."""
+    buffer = io.BytesIO()
+    frame.write_ipc_stream(buffer)
+    return buffer.getvalue()
+
+
+def with_models(
+    talk: Callable[[Session], T], *, formats: set[str], threads: int, timeout: float, say: Callable[[str], None]
+) -> Ended[T]:
+    """Start a server under the guard, talk to it, and return once nothing of it is left.
+
+    Args:
+        talk: leads the conversation, in a thread of its own; what it returns or raises is handed on.
+        formats: of the models that will be loaded: their libraries are imported beforehand.
+        threads: that numeric libraries may use.
+        timeout: seconds for all of it.
+        say: is told what the models print.
+
+    Raises:
+        ToolFailedError: the server could not be started, or not be ended.
+    """
+    libraries = sorted({library for name in formats for library in _LIBRARIES[name]})
+    said: list[T] = []
+    errors: list[Exception] = []
+    ours, theirs = socket.socketpair()
+
+    def speak() -> None:
+        # Signals are the main thread's, which ends the processes before it ends.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+        try:
+            said.append(talk(Session(ours, time.monotonic(), timeout)))
+        except Exception as error:
+            errors.append(error)
+        finally:
+            ours.close()
+
+    with theirs, private_folder() as private:
+        argv = [sys.executable, "-P", "-m", "hallmark.model_files.serve", f"--control={theirs.fileno()}"]
+        argv += [f"--libraries={json.dumps(libraries)}", f"--memory={MEMORY_BYTES}"]
+        speaker = threading.Thread(target=speak, name="models")
+        speaker.start()
+        try:
+            run = run_untrusted(
+                argv,
+                cwd=private,
+                writable=[],
+                env=dict.fromkeys(THREAD_LIMITS, str(threads)),
+                timeout=timeout,
+                say=say,
+                handed=[theirs],
+            )
+        finally:
+            theirs.close()
+            with contextlib.suppress(OSError):
+                ours.shutdown(socket.SHUT_RDWR)
+            speaker.join()
+    return Ended(run=run, said=said[0] if said else None, error=errors[0] if errors else None)
+
+
+@contextlib.contextmanager
+def _as_refusal() -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as error:
+        raise RefusedByModelError("its time ran out") from error
+    except wire.BrokenFrameError as error:
+        raise RefusedByModelError(str(error)) from error
+    except OSError as error:
+        raise RefusedByModelError("its process ended without an answer") from error
+
+
+def _tree(pid: int) -> list[int]:
+    """A process and its descendants, as far as they are still there."""
+    found = [pid]
+    for parent in found:
+        with contextlib.suppress(OSError, ValueError):
+            for thread in Path(f"/proc/{parent}/task").iterdir():
+                found += [int(child) for child in (thread / "children").read_text().split()]
+        if len(found) > 1000:
+            break
+    return found
