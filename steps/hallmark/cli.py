@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import dataclasses
 import signal
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from hallmark.contract import Flag, flags_of, parse_value
 from hallmark.errors import BadInputError, HallmarkError, InternalError, ToolFailedError
 from hallmark.files import sha256_bytes, write_text
 from hallmark.gate_report import Check, GateReport
+from hallmark.versions import installed
 
 USAGE_ERROR = 2
 
@@ -28,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(overview())
         return 0 if arguments else USAGE_ERROR
-    name, *rest = arguments
+    name, rest = _named(arguments)
     if name not in COMMANDS:
         return _fail(unknown_command(name))
     try:
@@ -52,6 +54,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _fail(_bug(error))
     print(outcome.report.to_text(), flush=True)
     return outcome.report.exit_code
+
+
+def _named(arguments: list[str]) -> tuple[str, list[str]]:
+    """The command and its flags; a name of two words may be written with a blank too: `policy check`."""
+    name, *rest = arguments
+    joined = f"{name}-{rest[0]}" if rest else name
+    return (joined, rest[1:]) if joined in COMMANDS and rest else (name, rest)
 
 
 def overview() -> str:
@@ -131,7 +140,7 @@ def _params(command: Command, options: argparse.Namespace) -> Any:
 
 def _write(name: str, command: Command, outcome: Outcome, options: argparse.Namespace, folder: Path) -> None:
     """Report first, then results: a result that exists always has its report."""
-    report = outcome.report
+    report = dataclasses.replace(outcome.report, tools={**installed(), **outcome.report.tools})
     text = report.to_json()
     if options.report is not None:
         write_text(folder / f"{name}.json", text)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
 
 from hallmark import left_behind
 from hallmark.command import COMMANDS
 from hallmark.errors import BadInputError
 from hallmark.files import DIGEST, sha256_bytes
+from hallmark.gate_report import GateReport
+from hallmark.verdict import SHOWN_CHARACTERS, SHOWN_CHECKS, GateEvidence, VerdictCheck
 
 MAXIMUM_BYTES = 64 << 20
 
@@ -25,6 +27,25 @@ class Evidence:
     passed: bool
     said: str
     """For people: passed, refused, error, or what the report is about instead of this delivery."""
+    report: GateReport
+
+    def in_verdict(self) -> GateEvidence:
+        """What the verdict holds of it: the outcome, and as many of its figures as fit."""
+        return GateEvidence(
+            passed=self.passed,
+            report=self.digest,
+            summary=self.report.summary[:SHOWN_CHARACTERS],
+            checks=[
+                VerdictCheck(
+                    name=check.name[:SHOWN_CHARACTERS],
+                    passed=check.passed,
+                    value=check.value[:SHOWN_CHARACTERS],
+                    limit=check.limit[:SHOWN_CHARACTERS],
+                )
+                for check in self.report.checks[:SHOWN_CHECKS]
+            ],
+            tools=self.report.tools,
+        )
 
 
 def read_evidence(gates: Iterable[str], reports: Path, about: Mapping[str, str]) -> dict[str, Evidence]:
@@ -62,23 +83,29 @@ def _parsed(entry: str) -> tuple[str, str]:
 
 def _evidence(gate: str, digest: str, reports: Path, about: Mapping[str, str]) -> Evidence:
     report = _found(gate, digest, reports)
-    digests = report.get("digests")
-    named = digests if isinstance(digests, dict) else {}
-    foreign = sorted(name for name, value in named.items() if value != about.get(name, value))
-    said = f"its report is about another {', '.join(foreign)}" if foreign else str(report.get("status"))
-    passed = report.get("command") == gate and report.get("status") == "passed" and report.get("exit_code") == 0
-    return Evidence(gate=gate, digest=digest, passed=passed and not foreign, said=said)
+    foreign = sorted(name for name, value in report.digests.items() if value != about.get(name, value))
+    said = f"its report is about another {', '.join(foreign)}" if foreign else report.status
+    passed = report.command == gate and report.status == "passed" and report.exit_code == 0
+    return Evidence(gate=gate, digest=digest, passed=passed and not foreign, said=said, report=report)
 
 
-def _found(gate: str, digest: str, reports: Path) -> dict[str, Any]:
+def _found(gate: str, digest: str, reports: Path) -> GateReport:
     """The report with that digest; where it lies does not matter, so that tasks may be called as one likes."""
     for path in sorted(reports.glob(f"*/{gate}.json")):
         text = left_behind.read(path, what=f"the report {path.relative_to(reports)}", maximum=MAXIMUM_BYTES)
         if sha256_bytes(text) == digest:
-            report = json.loads(text)
-            if isinstance(report, dict):
-                return report
+            return _report(text, gate)
     raise BadInputError(
         f"no report of {gate} has the digest {digest} that its task handed over: it is missing, or was changed",
         solution="find out what else writes to this run's volume, then start a new run",
     )
+
+
+def _report(text: bytes, gate: str) -> GateReport:
+    try:
+        return TypeAdapter(GateReport).validate_json(text)
+    except ValidationError as error:
+        raise BadInputError(
+            f"the report of {gate} is not understood: {error.errors(include_url=False, include_input=False)[0]['msg']}",
+            solution="let the gate and the judge be of the same version of Hallmark",
+        ) from error

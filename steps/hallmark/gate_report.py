@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from xml.etree import ElementTree  # nosec B405: it only writes here
@@ -30,7 +30,8 @@ class GateReport:
     """The whole answer of a command.
 
     `figures` holds JSON values that the HTML report draws (its keys are the command's own, e.g. `confusion_matrix`);
-    `digests` names every artefact that was read or written. Never a raw row of data, never a secret.
+    `digests` names every artefact that was read or written, `tools` the versions of what it worked with. Never a raw
+    row of data, never a secret.
     """
 
     command: str
@@ -43,6 +44,7 @@ class GateReport:
     figures: dict[str, Any] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
     exit_code: int = 0
+    tools: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """Canonical JSON: the same findings give the same bytes, so that the report's digest can be signed."""
@@ -102,6 +104,7 @@ def decide(
     solution: str,
     figures: dict[str, Any] | None = None,
     digests: dict[str, str] | None = None,
+    tools: Mapping[str, str] | None = None,
 ) -> GateReport:
     """A gate's report: it passes if there is at least one check and every check passed."""
     good = bool(checks) and all(check.passed for check in checks)
@@ -114,4 +117,5 @@ def decide(
         figures=figures or {},
         digests=digests or {},
         exit_code=0 if good else REFUSED,
+        tools=dict(tools or {}),
     )

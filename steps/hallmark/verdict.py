@@ -114,7 +114,7 @@ class Verdict(Document):
     api_version: Literal["hallmark.dev/v1alpha1"] = "hallmark.dev/v1alpha1"
     kind: Literal["Verdict"] = "Verdict"
     passed: bool
-    judged_at: UtcTime = Field(description="When, by the judge's own clock (RFC 3339, UTC, whole seconds).")
+    judged_at: UtcTime = Field(alias="judgedAt", description="When, by the judge's clock (RFC 3339, UTC, seconds).")
     model: VerdictModel
     source: VerdictSource
     policy: Digest = Field(description="Of the validators' folder.")

@@ -134,6 +134,7 @@ def report(
         refused=_refusal(found),
         solution="mend the code at the lines named (all are in check-code.sarif); a secret is to be revoked first; "
         "if a rule is wrong for this model, ask the policy's owner, who can accept a finding in the baseline",
+        tools=examined.versions,
         figures={
             "findings": [finding.as_figure() for finding in findings[:SHOWN_FINDINGS]],
             "findings_total": len(findings),

@@ -2,12 +2,13 @@
 
 Recomputes the chain that the run hands over: the verdict's and the policy's digest, what the verdict is about, and the
 labels of the candidate in the registry. Then it copies the image by digest from the candidates to the releases, signs
-the digest, and attests the verdict. What is there already is not made again.
+the digest, and attests the verdict. What is there already is not made again, unless more than half of an attested
+verdict's time is over.
 
 Trusts: the signing key's own folder, with the list `policies` of accepted policy digests beside the key: a run that was
 started with another policy gets no signature, whatever its verdict says.
-Refuses: a refused verdict, a verdict about something else, an unknown policy, an image with other labels, and a key
-that the policy does not name.
+Refuses: a refused or expired verdict, a verdict about something else, an unknown policy, an image with other labels,
+and a key that the policy does not name.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ from hallmark.files import DIGEST, require_digest, sha256_bytes
 from hallmark.gate_report import Check, GateReport, decide
 from hallmark.image_reference import Image, image
 from hallmark.registry_auth import docker_config
-from hallmark.release import public_keys, verdict_checks
+from hallmark.release import holds_for_long, public_keys, verdict_checks
 from hallmark.tools import skopeo
 from hallmark.tools.cosign import Cosign, Statement, cosign, key_bytes, public_key
-from hallmark.verdict import FILE_NAME, PREDICATE_TYPE, Verdict, read_verdict
+from hallmark.verdict import FILE_NAME, PREDICATE_TYPE, Verdict, read_verdict, this_second
 
 EXAMPLE = (
     "hallmark sign-image --candidate-image=registry.example.com/candidates/iris --image-digest=sha256:... "
@@ -102,6 +103,7 @@ def run(params: Params, context: Context) -> Outcome:
                 image_digest=params.image_digest,
                 commit=params.commit,
                 model_digest=None,
+                now=this_second(),
             ),
             Check(
                 name="candidate",
@@ -117,7 +119,7 @@ def run(params: Params, context: Context) -> Outcome:
             return Outcome(report=report, results=Results())
         context.say(f"copying {candidate} to {params.release_image}")
         skopeo.copy(candidate, candidates, params.release_image, release_tag(verdict), releases)
-        _sign(cosign(release_auth, tls_verify=params.tls_verify), released, key, text, context)
+        _sign(cosign(release_auth, tls_verify=params.tls_verify), released, key, policy, text, context)
     return Outcome(report=report, results=Results(release_digest=released.digest, release_image_ref=str(released)))
 
 
@@ -205,7 +207,7 @@ def _label_checks(verdict: Verdict, labels: Mapping[str, str]) -> list[Check]:
     ]
 
 
-def _sign(tool: Cosign, released: Image, key: SigningKey, text: str, context: Context) -> None:
+def _sign(tool: Cosign, released: Image, key: SigningKey, policy: Policy, text: str, context: Context) -> None:
     """Sign and attest, each unless this key has done so before."""
     with tempfile.TemporaryDirectory(prefix="hallmark-key-") as folder:
         public, predicate = Path(folder) / "cosign.pub", Path(folder) / FILE_NAME
@@ -216,19 +218,20 @@ def _sign(tool: Cosign, released: Image, key: SigningKey, text: str, context: Co
         else:
             tool.sign(released, key.file, key.password)
         statements = tool.statements(released, public, PREDICATE_TYPE).found
-        if any(_says_the_same(statement, released, read_verdict(text)) for statement in statements):
+        if any(_is_enough(statement, released, read_verdict(text), policy) for statement in statements):
             context.say("this verdict was attested before")
         else:
             tool.attest(released, key.file, key.password, predicate, PREDICATE_TYPE)
 
 
-def _says_the_same(statement: Statement, released: Image, verdict: Verdict) -> bool:
+def _is_enough(statement: Statement, released: Image, verdict: Verdict, policy: Policy) -> bool:
+    """Whether the statement says what `verdict` says, and will be good for a while."""
     try:
         attested = read_verdict(json.dumps(statement.predicate))
     except BadInputError:
         return False
     right = statement.predicate_type == PREDICATE_TYPE and released.digest in statement.digests
-    return right and verdict.judges_the_same(attested)
+    return right and verdict.judges_the_same(attested) and holds_for_long(attested, policy, this_second())
 
 
 def _report(params: Params, checks: list[Check], released: Image) -> GateReport:

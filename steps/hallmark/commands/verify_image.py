@@ -2,10 +2,12 @@
 
 Runs before every deployment, with the policy and its public keys as they are now. It asks for a signature of a trusted
 key on exactly this digest, and for an attestation by a trusted key whose verdict passed, is about this digest, was
-judged by this policy, has every required gate, and reaches the policy's accuracy.
+judged by this policy or an earlier one that it trusts, has not expired, has every required gate, and reaches this
+policy's limits.
 
 Trusts: the policy folder; cosign for whether a signature fits a key. Not the registry, nor what a tag points to.
-Refuses everything else: no signature, another key, another image's, a verdict of another policy or without a gate.
+Refuses everything else: no signature, another key, another image's, a verdict of another policy, without a gate, that
+has expired or is from the future.
 What it does not understand, and a registry that does not answer, is an error and never a pass.
 """
 
@@ -25,7 +27,7 @@ from hallmark.registry_auth import docker_config
 from hallmark.release import public_keys, verdict_checks
 from hallmark.tools import skopeo
 from hallmark.tools.cosign import Answer, Cosign, Statement, cosign
-from hallmark.verdict import PREDICATE_TYPE, read_verdict
+from hallmark.verdict import PREDICATE_TYPE, read_verdict, this_second
 
 EXAMPLE = (
     "hallmark verify-image --image=registry.example.com/releases/iris@sha256:... --policy=policy "
@@ -130,6 +132,8 @@ def _statement(statement: Statement, image: Image, policy: Policy, params: Param
         image_digest=image.digest,
         commit=params.commit,
         model_digest=params.model_digest,
+        now=this_second(),
+        trusted=policy.signing.trusted_policies,
     )
 
 

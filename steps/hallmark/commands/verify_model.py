@@ -299,7 +299,7 @@ def _verdict(
     try:
         return Verdict(
             passed=all(check.passed for check in checks),
-            judged_at=this_second(),
+            judgedAt=this_second(),
             model=VerdictModel(name=params.model_name, version=params.model_version, digest=params.model_digest),
             source=VerdictSource.model_validate(
                 {

@@ -131,10 +131,10 @@ class _Merged:
     @classmethod
     def of(cls, high: yaml.MappingNode, low: yaml.MappingNode, *documents: type[Document], at: str = "") -> _Merged:
         fields = {field.alias or name: field for document in documents for name, field in document.model_fields.items()}
-        return cls._of(high, low, lambda key: fields.get(key), at)
+        return cls.by_key(high, low, lambda key: fields.get(key), at)
 
     @classmethod
-    def _of(
+    def by_key(
         cls, high: yaml.MappingNode, low: yaml.MappingNode, field_of: Callable[[str], FieldInfo | None], at: str
     ) -> _Merged:
         below = {key.value: (key, value) for key, value in low.value}
@@ -158,15 +158,16 @@ class _Merged:
 
 def _entry(high: yaml.Node, low: yaml.Node, field: FieldInfo, path: str) -> tuple[yaml.Node, list[str]]:
     """What both levels together say about one key."""
-    marker, mappings = marker_of(field), isinstance(high, yaml.MappingNode) and isinstance(low, yaml.MappingNode)
-    sections = sections_of(field.annotation)
-    if mappings and sections and marker is not Tighter.FREE:
-        found = _Merged.of(high, low, *sections, at=f"{path}.")
-        return found.node, found.faults
-    if mappings and marker is Tighter.EACH:
-        inner = FieldInfo.from_annotation(typing.get_args(field.annotation)[1])
-        found = _Merged._of(high, low, lambda _: inner, f"{path}.")
-        return found.node, found.faults
+    marker = marker_of(field)
+    sections = [] if marker is Tighter.FREE else sections_of(field.annotation)
+    if isinstance(high, yaml.MappingNode) and isinstance(low, yaml.MappingNode):
+        if sections:
+            found = _Merged.of(high, low, *sections, at=f"{path}.")
+            return found.node, found.faults
+        if marker is Tighter.EACH:
+            inner = FieldInfo.from_annotation(typing.get_args(field.annotation)[1])
+            found = _Merged.by_key(high, low, lambda _: inner, f"{path}.")
+            return found.node, found.faults
     asked = _asked(marker, plain(high), plain(low), field)
     if asked is None:
         return low, []

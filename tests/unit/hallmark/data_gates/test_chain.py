@@ -52,8 +52,10 @@ def test_a_model_that_the_repository_trains_gets_a_passing_verdict_twice_the_sam
         )
         assert judged.exit_code == 0, judged.told
         texts.add((workshop.folder("verdict") / "verdict.json").read_text())
-    assert len(texts) == 1
-    verdict = read_verdict(texts.pop())
+    first, verdict = map(read_verdict, sorted(texts) * (3 - len(texts)))
+    assert first.judges_the_same(verdict)
+    assert first.model_copy(update={"judged_at": verdict.judged_at}) == verdict
+    assert verdict.gates["predict-model"].tools["scikit-learn"] == verdict.tools["scikit-learn"]
     assert verdict.passed
     assert verdict.metrics["accuracy"].value > 0.9
     assert verdict.model.digest == runs["train"].results["model-digest"]

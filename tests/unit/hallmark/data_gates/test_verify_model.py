@@ -3,10 +3,11 @@ from typing import Any
 import polars as pl
 import pytest
 
+from hallmark.commands import verify_model
 from hallmark.datasets import write_frame
 from hallmark.files import sha256_bytes, sha256_file, sha256_tree
 from hallmark.gate_report import Check, GateReport, decide
-from hallmark.verdict import Verdict, read_verdict
+from hallmark.verdict import Verdict, read_verdict, this_second
 
 from .workshop import Run, Workshop
 
@@ -120,13 +121,20 @@ def test_a_good_model_passes_and_the_verdict_binds_everything(trial: Trial) -> N
     assert (verdict.data.rows, verdict.data.overlap) == (trial.rows, 0)
     assert {gate: found.report for gate, found in verdict.gates.items()} == trial.reports
     assert verdict.policy == trial.workshop.digests()["policy_digest"]()
+    gate = verdict.gates["check-code"]
+    assert [check.passed for check in gate.checks] == [True]
+    assert {"hallmark", "python", "polars"} <= verdict.tools.keys()
     figures = run.report["figures"]
     assert figures["confusion_matrix"]["labels"] == ["setosa", "versicolor", "virginica"]
     assert sum(map(sum, figures["confusion_matrix"]["counts"])) == trial.rows
     assert figures["accuracy"]["minimum"] == 0.8
 
 
-def test_the_same_input_gives_the_same_verdict_and_report(trial: Trial) -> None:
+def test_the_same_input_gives_the_same_verdict_and_report_at_the_same_time(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = this_second()
+    monkeypatch.setattr(verify_model, "this_second", lambda: now)
     first, text = trial.run(), (trial.workshop.folder("verdict") / "verdict.json").read_bytes()
     assert trial.run() == first
     assert (trial.workshop.folder("verdict") / "verdict.json").read_bytes() == text

@@ -17,7 +17,7 @@ from hallmark.tools.cosign import parse_statements
 from hallmark.verdict import PREDICATE_TYPE, read_verdict
 
 from .supply_chain_helpers import Called
-from .supply_chain_images import COMMIT, LABELS, Registries, digest, verdict_content, write_verdict
+from .supply_chain_images import COMMIT, LABELS, Registries, days_ago, digest, verdict_content, write_verdict
 
 Sign = Callable[..., Called]
 
@@ -113,6 +113,18 @@ def test_signing_twice_makes_no_second_signature_and_no_second_attestation(sign:
     assert (layers(registries, image, "sig"), layers(registries, image, "att")) == (1, 1)
 
 
+@pytest.mark.parametrize(("age", "attestations"), [(180, 1), (185, 2), (364, 2)])
+def test_a_verdict_that_is_about_to_expire_is_attested_anew(
+    sign: Sign, registries: Registries, age: float, attestations: int
+) -> None:
+    first = sign({"judgedAt": days_ago(age)})
+    assert first.code == 0, first.output
+    image = first.result("release-image-ref") or ""
+    second = sign(image_digest=first.result("release-digest"))
+    assert second.code == 0, second.output
+    assert (layers(registries, image, "sig"), layers(registries, image, "att")) == (1, attestations)
+
+
 def test_a_new_verdict_on_a_signed_image_is_attested_too(
     sign: Sign, registries: Registries, signing_policy: Path, signing_key: Path
 ) -> None:
@@ -135,6 +147,8 @@ def test_a_new_verdict_on_a_signed_image_is_attested_too(
         ({"policy": digest("9")}, "NO  verdict's policy"),
         ({"gates": {}}, "NO  required gates"),
         ({"metrics": {}}, "NO  verdict's accuracy"),
+        ({"judgedAt": days_ago(366)}, "NO  verdict's age: expired verdict"),
+        ({"judgedAt": days_ago(-1)}, "NO  verdict's age: judged in the future"),
     ],
 )
 def test_a_refused_verdict_never_gets_a_signature(

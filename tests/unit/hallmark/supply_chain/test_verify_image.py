@@ -12,7 +12,7 @@ from hallmark.documents.policy import policy_digest
 from hallmark.verdict import PREDICATE_TYPE
 
 from .supply_chain_helpers import Called
-from .supply_chain_images import COMMIT, Registries, digest, verdict_content
+from .supply_chain_images import COMMIT, Registries, days_ago, digest, verdict_content
 
 Verify = Callable[..., Called]
 
@@ -153,6 +153,11 @@ def skopeo(registries: Registries, *arguments: str) -> None:
             {"data": {"training": digest("3"), "independent": digest("4"), "rows": 45, "overlap": 0.2}},
             "verdict's overlap",
         ),
+        ({"judgedAt": days_ago(365)}, "NO  verdict's age: expired verdict, judged at"),
+        ({"judgedAt": days_ago(-0.01)}, "NO  verdict's age: judged in the future at"),
+        ({"judgedAt": None}, "NO  verdict"),
+        ({"judgedAt": "2026-01-31T12:00:00+01:00"}, "NO  verdict"),
+        ({"judgedAt": "9999-12-31T23:59:59Z"}, "NO  verdict's age: judged in the future at"),
         ({"kind": "Opinion"}, "NO  verdict"),
         ({"forged": True}, "NO  verdict"),
     ],
@@ -216,6 +221,44 @@ def test_a_changed_policy_is_bad_input_and_a_new_one_needs_a_new_verdict(
     called = verify(image)
     assert called.code == 1
     assert "NO  verdict's policy" in called.output
+
+
+def test_a_verdict_of_an_earlier_policy_is_accepted_only_where_this_one_trusts_it_and_asks_no_more(
+    registries: Registries, verify: Verify, content: Content, signing_policy: Path
+) -> None:
+    image_digest, image = pushed(registries)
+    registries.sign(image)
+    registries.attest(image, content(image_digest), predicate_type=PREDICATE_TYPE)
+    earlier, file = policy_digest(signing_policy), signing_policy / "policy.yaml"
+    text = file.read_text()
+    file.write_text(text.replace("[cosign.pub]}", f"[cosign.pub], trustedPolicies: ['{digest('9')}']}}"))
+    called = verify(image)
+    assert called.code == 1, called.output
+    assert "NO  verdict's policy" in called.output
+    trusting = text.replace("[cosign.pub]}", f"[cosign.pub], trustedPolicies: ['{digest('9')}', '{earlier}']}}")
+    file.write_text(trusting)
+    called = verify(image)
+    assert called.code == 0, called.output
+    file.write_text(trusting.replace("requiredGates: [", "requiredGates: [predict-model, "))
+    called = verify(image)
+    assert called.code == 1, called.output
+    assert "NO  required gates: predict-model is missing" in called.output
+
+
+def test_how_long_a_verdict_holds_is_the_policys_to_say(
+    registries: Registries, verify: Verify, content: Content, signing_policy: Path
+) -> None:
+    file = signing_policy / "policy.yaml"
+    text = file.read_text()
+    image_digest, image = pushed(registries)
+    registries.sign(image)
+    for days, code in (("30", 1), ("null", 0), ("500", 0)):
+        file.write_text(text.replace("[cosign.pub]}", f"[cosign.pub], validFor: {days}}}"))
+        old = content(image_digest, judgedAt=days_ago(400))
+        registries.attest(image, old, predicate_type=PREDICATE_TYPE)
+        called = verify(image)
+        assert called.code == code, called.output
+        assert ("expired verdict, judged at" in called.output) == (code == 1)
 
 
 def test_a_verdict_on_another_repository_than_the_policy_lists_is_refused(
