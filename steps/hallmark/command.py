@@ -41,6 +41,7 @@ class Command(Protocol):
 
 COMMANDS: dict[str, str] = {
     "fetch-source": "check out a commit of the model's repository, and pin the policy",
+    "fetch-data": "fetch the policy's independent data from S3, HTTP or PostgreSQL",
     "check-code": "ruff, bandit, gitleaks and known advisories by the policy's rules; SARIF",
     "test-code": "the repository's own tests with coverage; JUnit",
     "validate-data": "great-expectations suites against the training and the independent data",

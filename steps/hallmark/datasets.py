@@ -1,22 +1,28 @@
-"""Reads the training and the independent data: Parquet or CSV, told apart by their bytes, with the columns that the
-model's description names. A file that is called `.parquet` has to be Parquet."""
+"""The training and the independent data with the columns that the model's description names, and the Parquet files that
+the tasks of a run hand to each other."""
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
-from polars.exceptions import PolarsError
 
 from hallmark.documents.model import Model
 from hallmark.documents.policy import Policy
+from hallmark.documents.rules_inputs import InputRules, is_remote
 from hallmark.errors import BadInputError
-from hallmark.files import atomic_path, inside, sha256_file
+from hallmark.files import atomic_path
+from hallmark.inputs.errors import told
+from hallmark.inputs.fetching import shown
+from hallmark.inputs.kept import open_kept
+from hallmark.inputs.opening import Input, open_input
 
-MAXIMUM_BYTES = 8 << 30
 ROW = "row"
 LABEL = "label"
 FINGERPRINT = "fingerprint"
@@ -30,103 +36,72 @@ PREDICTIONS_FILE = "predictions.parquet"
 PROBES_FILE = "probes.parquet"
 RESPONSES_FILE = "responses.parquet"
 
-_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
-_PARQUET = b"PAR1"
-"""The first four bytes: https://parquet.apache.org/docs/file-format"""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """A data file, read."""
+    """A data set that is open; its rows are read when they are asked for."""
 
     name: str
     """`training` or `independent`."""
-    file: str
-    """Its path inside its folder."""
-    digest: str
-    frame: pl.DataFrame
+    opened: Input
+    rules: InputRules
+
+    @property
+    def file(self) -> str:
+        """Where it lies, as it may stand in a report."""
+        return self.opened.location
+
+    @property
+    def digest(self) -> str:
+        return self.opened.digest
+
+    @property
+    def frame(self) -> pl.LazyFrame:
+        return self.opened.frame
 
 
-def read_training(source: Path, model: Model) -> Dataset:
-    """The training data named in the model's description. Raises BadInputError as `read_frame` does."""
-    return _read("training", source, model.data.training)
+@contextlib.contextmanager
+def open_training(source: Path, model: Model, policy: Policy) -> Iterator[Dataset]:
+    """The training data that the model's description names. Raises as `open_input` does."""
+    location = model.data.training
+    rules = InputRules.model_validate(policy.data.training.model_dump(by_alias=True))
+    what = f"the training data {location}"
+    with _scratch() as scratch, open_input(location, base=source, what=what, scratch=scratch, rules=rules) as opened:
+        yield Dataset(name="training", opened=opened, rules=rules)
 
 
-def read_independent(data: Path, policy: Policy) -> Dataset:
-    """The independent data named in the policy. Raises BadInputError as `read_frame` does.
-
-    Its digest is not compared here: a gate says no to another file, and writes that down.
-    """
-    return _read("independent", data, policy.data.independent.path)
-
-
-def independent_digest(data: Path, policy: Policy) -> str:
-    """The digest of the file that is in the independent data's place, whatever is in it: nothing of it is parsed.
+@contextlib.contextmanager
+def open_independent(data: Path | None, fetched: Path | None, policy: Policy) -> Iterator[Dataset]:
+    """The independent data that the policy names: below `data`, or where `fetch-data` put it.
 
     Raises:
-        BadInputError: there is no such file, or it cannot be read.
+        WrongDigestError: it is other data than the policy's; nothing of it was parsed.
+        BadInputError: as `open_input` does.
     """
-    return sha256_file(_existing("independent", data, policy.data.independent.path))
+    rules = policy.data.independent
+    what = f"the independent data {shown(rules.path)}"
+    with _scratch() as scratch, contextlib.ExitStack() as stack:
+        remote = is_remote(rules.path)
+        if remote and fetched is not None:
+            given = open_kept(rules.path, fetched, scratch=scratch, rules=rules, what=what)
+        elif not remote and data is not None:
+            given = open_input(rules.path, base=data, what=what, scratch=scratch, rules=rules)
+        else:
+            needed = "--fetched, after fetch-data has run" if remote else "--data, the folder that it lies in"
+            raise BadInputError(f"{what} is not here", solution=f"give {needed}")
+        yield Dataset(name="independent", opened=stack.enter_context(given), rules=rules)
 
 
-def _read(name: str, folder: Path, file: str) -> Dataset:
-    path = _existing(name, folder, file)
-    return Dataset(
-        name=name, file=file, digest=sha256_file(path), frame=read_frame(path, what=f"the {name} data {file}")
-    )
-
-
-def _existing(name: str, folder: Path, file: str) -> Path:
-    path = inside(folder, file)
-    if not path.is_file():
-        raise BadInputError(f"the {name} data {file} is missing", solution=f"provide {file}, or correct its path")
-    return path
+@contextlib.contextmanager
+def _scratch() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="hallmark-data-") as name:
+        yield Path(name)
 
 
 def read_frame(path: Path, *, what: str) -> pl.DataFrame:
-    """A Parquet or CSV file as a frame; a CSV column's type follows from all of its rows.
-
-    Raises:
-        BadInputError: the file is too large, neither of both, damaged, called `.parquet` without being that, or names
-            a column twice.
-    """
-    try:
-        if path.stat().st_size > MAXIMUM_BYTES:
-            raise BadInputError(f"{what} is larger than {MAXIMUM_BYTES} bytes", solution="take a sample of it")
-        with path.open("rb") as file:
-            start = file.read(64)
-            file.seek(0)
-            if start.startswith(_LFS_POINTER):
-                raise BadInputError(
-                    f"{what} is a Git LFS pointer, not the data",
-                    solution="fetch the source with Git LFS, or commit the data",
-                )
-            if start.startswith(_PARQUET):
-                return pl.read_parquet(file)
-            if path.suffix.lower() == ".parquet":
-                # Nearly everything is a CSV file of one column; what is wrong would be said of its columns.
-                raise BadInputError(
-                    f"{what} is not Parquet: it does not begin with {_PARQUET.decode()}",
-                    solution="write it as Parquet, or name it .csv if it is CSV",
-                )
-            _require_distinct(pl.read_csv(file, has_header=False, n_rows=1, infer_schema=False).row(0), what)
-            file.seek(0)
-            return pl.read_csv(file, infer_schema_length=None)
-    except OSError as error:
-        raise BadInputError(
-            f"cannot read {what}: {error.strerror or error}", solution="check its permissions"
-        ) from error
-    except PolarsError as error:
-        raise BadInputError(
-            f"{what} is neither Parquet nor CSV that can be read: {_reason(error)}",
-            solution="write it as Parquet or as CSV in UTF-8",
-        ) from error
-
-
-def _reason(error: PolarsError) -> str:
-    """What polars says, as far as it does not quote the data."""
-    first = str(error).strip().partition("\n")[0]
-    return "a row has a value that does not fit its column" if first.startswith("could not parse") else first[:200]
+    """A Parquet file that another task of the run wrote. Raises BadInputError: it cannot be read."""
+    with told(what):
+        return pl.read_parquet(path)
 
 
 def _require_distinct(names: tuple[object, ...], what: str) -> None:
@@ -135,7 +110,7 @@ def _require_distinct(names: tuple[object, ...], what: str) -> None:
         raise BadInputError(f"{what} has two columns {twice[0]}", solution="give every column a name of its own")
 
 
-def require_columns(dataset: Dataset, model: Model) -> pl.DataFrame:
+def require_columns(dataset: Dataset, model: Model) -> pl.LazyFrame:
     """The feature columns in the order of the model's description, then the label, named as there.
 
     Decimals and integers of 128 bits become floats and categories text, so that every column is one that a model, a
@@ -154,20 +129,20 @@ def require_columns(dataset: Dataset, model: Model) -> pl.DataFrame:
         )
     if ROW in features:
         raise BadInputError(f"a feature cannot be called {ROW}", solution="rename the column in data and description")
-    columns = [*features, label]
+    columns, known = [*features, label], dataset.opened.schema.names()
     for column in columns:
-        if column not in dataset.frame.columns:
-            near = difflib.get_close_matches(column, dataset.frame.columns, n=1)
+        if column not in known:
+            near = difflib.get_close_matches(column, known, n=1)
             hint = f"did you mean {near[0]}? " if near else ""
             raise BadInputError(
                 f"the {dataset.name} data {dataset.file} has no column {column}, which hallmark.yaml names",
                 solution=f"{hint}correct data.features or data.label in hallmark.yaml, or the data",
             )
-    return dataset.frame.select(_plain(dataset, column) for column in columns)
+    return dataset.frame.select([_plain(dataset, column) for column in columns])
 
 
 def _plain(dataset: Dataset, column: str) -> pl.Expr:
-    dtype = dataset.frame.schema[column]
+    dtype = dataset.opened.schema[column]
     if dtype in (pl.Int128, pl.UInt128, pl.Float16) or dtype.is_decimal():
         return pl.col(column).cast(pl.Float64)
     if dtype in (pl.Categorical, pl.Enum):
@@ -180,19 +155,20 @@ def _plain(dataset: Dataset, column: str) -> pl.Expr:
     )
 
 
-def missing_values(frame: pl.DataFrame) -> dict[str, int]:
-    """For each column that has any: how many values are null, not a number, or infinite."""
-    counts = {
-        column: int(
-            frame.select(
-                (pl.col(column).is_null() | ~pl.col(column).is_finite()).sum()
-                if dtype.is_float()
-                else pl.col(column).is_null().sum()
-            ).item()
+def missing_values(dataset: Dataset, rows: pl.LazyFrame) -> dict[str, int]:
+    """For each column of `rows`, which are the data set's, that has any: how many are null, not a number, or infinite.
+
+    Raises BadInputError where the data turns out to be damaged.
+    """
+    counts = dataset.opened.collect(
+        rows.select(
+            (pl.col(column).is_null() | ~pl.col(column).is_finite()).sum()
+            if dtype.is_float()
+            else pl.col(column).is_null().sum()
+            for column, dtype in rows.collect_schema().items()
         )
-        for column, dtype in frame.schema.items()
-    }
-    return {column: count for column, count in counts.items() if count}
+    ).row(0, named=True)
+    return {column: int(count) for column, count in counts.items() if count}
 
 
 def write_frame(frame: pl.DataFrame, target: Path) -> None:

@@ -138,6 +138,7 @@ def test_a_secret_is_for_the_commands_of_the_tasks_that_declare_it():
         "candidates": {"candidate-credential"},
         "config-credential": {"git-credential"},
         "source-credential": {"git-credential"},
+        "data-credential": {"data-credential"},
         "validation-data": {"data"},
     }
     tasks = {"config-credential": {"update-manifest"}, "source-credential": {"fetch-source"}}

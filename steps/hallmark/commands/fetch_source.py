@@ -2,10 +2,11 @@
 
 The first task of a delivery. It resolves the revision once, and hands over the commit, the tree's digest and the
 policy's digest, which every later task recomputes. Both documents are read here, so that a mistake in them costs
-seconds and not a training.
+seconds and not a training. Git LFS pointers are replaced by what they name.
 
 Trusts: the git server for what the branch holds. Nothing in the repository: files are written byte for byte, no hook,
-filter or submodule is followed, and a link that leads out of the tree is bad input.
+filter or submodule is followed, and a link that leads out of the tree is bad input. Its `.lfsconfig` does not count:
+the credential goes to the repository's own server, or to the one that the policy names (`source.lfs.server`).
 Refuses nothing as a gate; what cannot be delivered is bad input.
 """
 
@@ -22,12 +23,17 @@ from hallmark.command import Context, Outcome
 from hallmark.contract import param, path, result
 from hallmark.documents.agreement import require_agreement
 from hallmark.documents.model import Model, load_model
-from hallmark.documents.policy import load_policy, policy_digest
+from hallmark.documents.policy import Lfs, load_policy, policy_digest
+from hallmark.documents.rules_inputs import is_remote
 from hallmark.errors import BadInputError
-from hallmark.files import sha256_tree
+from hallmark.files import atomic_path, sha256_tree
 from hallmark.gate_report import Check, GateReport, decide
+from hallmark.inputs import lfs
+from hallmark.inputs.fetching import find
+from hallmark.inputs.unpack import Budget
 from hallmark.release import repository_checks
 from hallmark.tools.git import check_url, session
+from hallmark.tools.git_lfs import Repository
 
 EXAMPLE = (
     "hallmark fetch-source --repository-url=https://git.example.com/team/iris.git --revision=main "
@@ -36,8 +42,6 @@ EXAMPLE = (
 
 MARK = "hallmark-fetch-source"
 """A file in `history`: both folders were filled by this command, so it may empty them."""
-
-LFS_POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +66,7 @@ class Results:
     model_name: str | None = result("The model's name, from hallmark.yaml")
     model_version: str | None = result("The model's version, from hallmark.yaml")
     minimum_accuracy: str | None = result("The accuracy that hallmark.yaml asks for; empty if it asks for none")
+    independent_data: str | None = result("`fetched` if the policy's independent data has to be fetched, else `given`")
 
 
 def run(params: Params, context: Context) -> Outcome:
@@ -88,6 +93,7 @@ def run(params: Params, context: Context) -> Outcome:
         context.say(f"checking out {commit}")
         histories.check_out(git, params.history, commit, params.source, Path(scratch) / "index")
         submodules = histories.submodules(git, params.history, commit)
+        objects = _smudge(params, policy.source.lfs, Path(scratch), context)
     if time < 0:
         raise BadInputError(f"the commit {commit} is dated before 1970", solution="commit again with a right clock")
     refuse_links_out(params.source)
@@ -104,8 +110,35 @@ def run(params: Params, context: Context) -> Outcome:
         model_name=model.metadata.name,
         model_version=model.metadata.version,
         minimum_accuracy="" if minimum is None else repr(minimum),
+        independent_data="fetched" if is_remote(policy.data.independent.path) else "given",
     )
-    return Outcome(report=_report(results, submodules), results=results)
+    return Outcome(report=_report(results, submodules, objects), results=results)
+
+
+def _smudge(params: Params, rules: Lfs, scratch: Path, context: Context) -> int:
+    """Put the objects in the place of the tree's Git LFS pointers, and return how many there were."""
+    pointers = {
+        path.relative_to(params.source).as_posix(): path
+        for path in sorted(params.source.rglob("*"))
+        if path.is_file() and not path.is_symlink() and lfs.is_pointer(path)
+    }
+    if pointers:
+        context.say(f"fetching {len(pointers)} objects of Git LFS")
+        objects = lfs.resolve(
+            pointers,
+            scratch,
+            credential=params.credential,
+            budget=Budget(rules.maximum_bytes),
+            seconds=rules.timeout,
+            what="the repository's Git LFS objects",
+            repository=Repository(store=scratch / "none", remote=params.repository_url, server=rules.server or ""),
+        )
+        for name, path in pointers.items():
+            with atomic_path(path) as target:
+                # Two pointers may name the same object.
+                shutil.copyfile(objects[name], target)
+                target.chmod(path.stat().st_mode)
+    return len(pointers)
 
 
 def refuse_links_out(root: Path) -> None:
@@ -144,24 +177,17 @@ def _entries(folder: Path) -> list[Path]:
 
 
 def _refuse_missing(source: Path, model: Model) -> None:
+    find(source, model.data.training, f"hallmark.yaml: data.training: {model.data.training}")
     named = {
-        "data.training": model.data.training,
         "training.script": model.training.script,
         "image.containerfile": model.image.containerfile,
     }
     for key, relative in named.items():
-        file = source / relative
-        if not file.is_file():
+        if not (source / relative).is_file():
             raise BadInputError(
                 f"hallmark.yaml names {relative} as {key}, but the commit has no such file",
                 solution="commit the file, or correct the path",
             )
-        with file.open("rb") as opened:
-            if opened.read(len(LFS_POINTER)) == LFS_POINTER:
-                raise BadInputError(
-                    f"{relative} is a Git LFS pointer; this version does not fetch what it points to",
-                    solution="commit the file itself",
-                )
 
 
 def _refused(checks: list[Check]) -> GateReport:
@@ -174,12 +200,14 @@ def _refused(checks: list[Check]) -> GateReport:
     )
 
 
-def _report(results: Results, submodules: list[str]) -> GateReport:
+def _report(results: Results, submodules: list[str], objects: int) -> GateReport:
     checks = [
         Check(name="revision", passed=True, value=f"{results.commit}"),
         Check(name="model", passed=True, value=f"{results.model_name} {results.model_version}"),
         Check(name="policy", passed=True, value=f"{results.policy_digest}"),
     ]
+    if objects:
+        checks.append(Check(name="Git LFS", passed=True, value=f"{objects} objects in the place of their pointers"))
     if submodules:
         checks.append(Check(name="submodules", passed=True, value=f"not followed: {', '.join(submodules[:10])}"))
     return GateReport(

@@ -6,7 +6,8 @@ sorted by class, and an order that could be undone would hand the labels to whoe
 the same bytes.
 
 Trusts the validators' policy and data. Treats the repository's training data as input that may be anything, and keeps
-only fingerprints of its rows, for the judge to find rows that both hold.
+only fingerprints of rows that the independent data holds too, for the judge. The training data is read in batches and
+may be larger than memory; the independent data is not.
 
 Refuses (bad input) independent data that is not the policy's, by its SHA-256, and data that cannot be split: no rows,
 missing columns, missing values.
@@ -30,14 +31,14 @@ from hallmark.datasets import (
     TRAINING_FILE,
     Dataset,
     missing_values,
-    read_independent,
-    read_training,
+    open_independent,
+    open_training,
     require_columns,
     write_frame,
 )
 from hallmark.documents.agreement import require_agreement
 from hallmark.documents.model import Model, load_model
-from hallmark.documents.policy import Policy, load_policy
+from hallmark.documents.policy import load_policy
 from hallmark.errors import BadInputError
 from hallmark.files import require_digest, sha256_file, sha256_tree
 from hallmark.fingerprints import fingerprints
@@ -50,7 +51,8 @@ class Params:
     policy_digest: str = param("Digest of the policy's folder, from fetch-source")
     source: Path = path("The checked out tree")
     policy: Path = path("The validators' folder: policy.yaml and what stands beside it")
-    data: Path = path("The validators' data folder")
+    data: Path | None = path("The validators' data folder, unless the policy has the data fetched", default=None)
+    fetched: Path | None = path("Where fetch-data put the independent data, if the policy has it fetched", default=None)
     features: Path = path("Folder for features.parquet: row and the feature columns")
     labels: Path = path("Folder for labels.parquet and training.parquet, which the model's code never sees")
 
@@ -75,35 +77,34 @@ def run(params: Params, context: Context) -> Outcome:
     require_digest("the source", sha256_tree(params.source), params.source_digest)
     model = load_model(params.source)
     require_agreement(model, policy)
-    context.say(f"prepare-evaluation: reading {model.data.training} and {policy.data.independent.path}")
-    training = read_training(params.source, model)
-    independent = read_independent(params.data, policy)
-    _require_the_policys(independent, policy)
-    known = require_columns(training, model)
-    rows = _complete(independent, model)
-
-    rows, prints = _shuffled(rows, model, seed=independent.digest)
+    context.say("prepare-evaluation: reading the independent data")
+    with open_independent(params.data, params.fetched, policy) as independent:
+        independent_digest = independent.digest
+        rows, prints = _shuffled(_complete(independent, model), model, seed=independent_digest)
     number = pl.int_range(rows.height, eager=True).alias(ROW)
     write_frame(pl.DataFrame([number, *rows.select(model.data.features)]), params.features / FEATURES_FILE)
     write_frame(
         pl.DataFrame([number, rows[model.data.label].alias(LABEL), prints.alias(FINGERPRINT)]),
         params.labels / LABELS_FILE,
     )
-    seen = fingerprints(known.select(model.data.features), seed=independent.digest).unique().sort()
-    write_frame(seen.alias(FINGERPRINT).to_frame(), params.labels / TRAINING_FILE)
+    context.say("prepare-evaluation: looking for its rows in the training data")
+    with open_training(params.source, model, policy) as training:
+        training_digest, training_rows = training.digest, training.opened.rows()
+        shared = _shared(training, model, prints, seed=independent_digest)
+    write_frame(shared.alias(FINGERPRINT).to_frame(), params.labels / TRAINING_FILE)
 
     results = Results(
         features_digest=sha256_file(params.features / FEATURES_FILE),
         labels_digest=sha256_tree(params.labels),
-        training_data_digest=training.digest,
-        independent_data_digest=independent.digest,
+        training_data_digest=training_digest,
+        independent_data_digest=independent_digest,
     )
     report = decide(
         "prepare-evaluation",
         [
-            Check(name="the independent data is the policy's", passed=True, value=independent.digest),
+            Check(name="the independent data is the policy's", passed=True, value=independent_digest),
             Check(name="independent rows", passed=True, value=str(rows.height)),
-            Check(name="distinct training rows", passed=True, value=str(seen.len())),
+            Check(name="training rows compared with them", passed=True, value=str(training_rows)),
         ],
         passed=f"{rows.height} independent rows split into features and labels",
         refused="",
@@ -111,8 +112,8 @@ def run(params: Params, context: Context) -> Outcome:
         digests={
             "source": params.source_digest,
             "policy": params.policy_digest,
-            "training-data": training.digest,
-            "independent-data": independent.digest,
+            "training-data": training_digest,
+            "independent-data": independent_digest,
             "features": results.features_digest or "",
             "labels": results.labels_digest or "",
         },
@@ -120,29 +121,28 @@ def run(params: Params, context: Context) -> Outcome:
     return Outcome(report=report, results=results)
 
 
-def _require_the_policys(independent: Dataset, policy: Policy) -> None:
-    wanted = policy.data.independent.sha256
-    if independent.digest != wanted:
-        raise BadInputError(
-            f"{independent.file} in the data folder is not the policy's: its digest is {independent.digest},"
-            f" the policy says {wanted}",
-            solution="provide the data that the policy names, or let its owners change data.independent.sha256",
-        )
-
-
 def _complete(independent: Dataset, model: Model) -> pl.DataFrame:
-    """The independent rows; raises BadInputError where there are none or a value is missing."""
+    """The independent rows; raises BadInputError where a value is missing."""
     rows = require_columns(independent, model)
-    if rows.is_empty():
-        raise BadInputError(f"{independent.file} has no rows", solution="provide independent data with rows")
-    missing = missing_values(rows)
+    missing = missing_values(independent, rows)
     if missing:
         column, count = next(iter(missing.items()))
         raise BadInputError(
             f"column {column} of {independent.file} has {count} missing or infinite values",
             solution="provide independent data without gaps",
         )
-    return rows
+    return independent.opened.collect(rows)
+
+
+def _shared(training: Dataset, model: Model, prints: pl.Series, *, seed: str) -> pl.Series:
+    """Those of `prints` that are also of a training row, sorted; a batch of training rows is held at a time."""
+    wanted = prints.unique()
+    found = [wanted.clear()]
+    with training.opened.reading():
+        for batch in require_columns(training, model).select(model.data.features).collect_batches():
+            theirs = fingerprints(batch, seed=seed)
+            found.append(theirs.filter(theirs.is_in(wanted.implode())))
+    return pl.concat(found).unique().sort()
 
 
 def _shuffled(rows: pl.DataFrame, model: Model, *, seed: str) -> tuple[pl.DataFrame, pl.Series]:

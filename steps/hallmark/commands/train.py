@@ -27,6 +27,7 @@ from hallmark.errors import BadInputError
 from hallmark.files import atomic_path, inside, require_digest, sha256_bytes, sha256_file, sha256_tree, write_text
 from hallmark.gate_report import Check, GateReport, decide
 from hallmark.guard import GuardedRun
+from hallmark.inputs.fetching import find
 from hallmark.model_files.canonical import canonicalise
 
 EXAMPLE = "hallmark train --source=. --model=model --source-digest=sha256:..."
@@ -59,7 +60,7 @@ def run(params: Params, context: Context) -> Outcome:
     """Train. Figures: `training`, the content of training.json, and `confinement`."""
     require_digest("the source", sha256_tree(params.source), params.source_digest)
     model = load_model(params.source)
-    data_digest = sha256_file(_declared(params.source, model.data.training, "data.training"))
+    data_digest = find(params.source, model.data.training, f"hallmark.yaml: data.training: {model.data.training}").digest()
     _declared(params.source, model.training.script, "training.script")
     with guard.private_folder() as folder:
         made = folder / f"model.{model.model.format}"

@@ -1,6 +1,7 @@
 """validate-data: the validators' expectation suites on the training and on the independent data, and what always has
-to hold: the independent data is the policy's, there are rows, no gaps, and no class that the model cannot know. Then
-what the policy says of leakage, groups, duplicates and classes (`data.quality`) and of drift (`data.drift`).
+to hold: the independent data is the policy's, rows and columns are as the policy says (`data.training`,
+`data.independent`), no gaps, and no class that the model cannot know. Then what the policy says of leakage, groups,
+duplicates and classes (`data.quality`) and of drift (`data.drift`).
 
 Trusts the policy, its suites and the digests that it recomputes; the repository's training data may be anything.
 Features or labels that are null, not a number or infinite are refused: they can neither be sent to a model as JSON nor
@@ -15,6 +16,7 @@ Reports hold counts, never values of the data, beside the names of unknown class
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,14 +27,7 @@ import polars as pl
 
 from hallmark.command import Context, Outcome
 from hallmark.contract import param, path
-from hallmark.datasets import (
-    Dataset,
-    independent_digest,
-    missing_values,
-    read_independent,
-    read_training,
-    require_columns,
-)
+from hallmark.datasets import Dataset, missing_values, open_independent, open_training, require_columns
 from hallmark.documents.model import Model, load_model
 from hallmark.documents.policy import Policy, load_policy
 from hallmark.errors import BadInputError
@@ -42,6 +37,8 @@ from hallmark.expectations.suite import Suite, load_suite
 from hallmark.files import require_digest, sha256_tree
 from hallmark.findings import Findings, together
 from hallmark.gate_report import Check, decide, failures
+from hallmark.inputs.checks import check_input, identity_check
+from hallmark.inputs.errors import WrongDigestError, told
 from hallmark.labels import canonical
 from hallmark.quality.gate import check_quality
 
@@ -54,7 +51,8 @@ class Params:
     policy_digest: str = param("Digest of the policy's folder, from fetch-source")
     source: Path = path("The checked out tree")
     policy: Path = path("The validators' folder: policy.yaml and the suites beside it")
-    data: Path = path("The validators' data folder")
+    data: Path | None = path("The validators' data folder, unless the policy has the data fetched", default=None)
+    fetched: Path | None = path("Where fetch-data put the independent data, if the policy has it fetched", default=None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,8 +68,8 @@ EXAMPLE = (
 
 def run(params: Params, context: Context) -> Outcome:
     """Check both data sets. `figures` holds `expectations`: [{dataset, type, column, severity, passed,
-    unexpected_percent, engine}], where `passed` says whether it held, whatever its severity; and those of the packages
-    `quality` and `drift`."""
+    unexpected_percent, engine}], where `passed` says whether it held, whatever its severity; `inputs` (see
+    `check_input`); and those of the packages `quality` and `drift`."""
     policy = load_policy(params.policy, expected_digest=params.policy_digest)
     require_digest("the source", sha256_tree(params.source), params.source_digest)
     model = load_model(params.source)
@@ -80,44 +78,50 @@ def run(params: Params, context: Context) -> Outcome:
         "training": _suite(params.policy, policy.data.training_suite),
         "independent": _suite(params.policy, policy.data.independent.suite),
     }
-    context.say(f"validate-data: reading {model.data.training} and {policy.data.independent.path}")
-    # Before it is parsed: a file that was changed may no longer be one that can be read.
-    found = independent_digest(params.data, policy)
-    identity = _identity_check(found, policy)
-    training = read_training(params.source, model)
-    independent = read_independent(params.data, policy) if identity.passed else None
-    judged = [training, *([independent] if independent else [])]
-    checks = [identity, *(check for data in judged for check in _built_in(data, model))]
-    if independent and model.task == "classification":
-        checks.append(_classes_check(training, independent, model))
-    compared = Findings()
-    if independent and all(check.passed for check in checks):
-        context.say("validate-data: leakage, groups, duplicates" + (", drift" if policy.data.drift else ""))
-        compared = _compared(training, independent, model, policy, params.policy)
-        checks.extend(compared.checks)
-    figures: list[dict[str, Any]] = []
-    for data in judged:
-        suite = suites[data.name]
-        if suite is not None and data.frame.height:
-            for result in _expectations(suite, data, policy.data.engine, context.say):
-                checks.append(_check(data.name, result))
-                figures.append(_figure(data.name, result))
+    with contextlib.ExitStack() as stack:
+        judged: list[Dataset] = []
+        checks: list[Check] = []
+        digests: dict[str, str] = {}
+        for name, opening in (
+            ("training", open_training(params.source, model, policy)),
+            ("independent", open_independent(params.data, params.fetched, policy)),
+        ):
+            context.say(f"validate-data: reading the {name} data")
+            try:
+                data = stack.enter_context(opening)
+            except WrongDigestError as error:
+                checks.append(identity_check(error.what, found=error.found, expected=error.expected))
+                digests[f"{name}-data"] = error.found
+                continue
+            judged.append(data)
+            digests[f"{name}-data"] = data.digest
+        parts = [Findings(checks=tuple(checks))]
+        parts += [check_input(data.opened, data.rules) for data in judged]
+        parts += [Findings(checks=tuple(_built_in(data, model))) for data in judged]
+        if len(judged) == 2:
+            training, independent = judged
+            if model.task == "classification":
+                parts.append(Findings(checks=(_classes_check(training, independent, model),)))
+            if all(check.passed for part in parts for check in part.checks):
+                context.say("validate-data: leakage, groups, duplicates" + (", drift" if policy.data.drift else ""))
+                parts.append(_compared(training, independent, model, policy, params.policy))
+        for data in judged:
+            suite = suites[data.name]
+            if suite is not None:
+                parts.append(_expectations(suite, data, policy.data.engine, context.say))
+        said = " and ".join(f"{data.opened.rows()} {data.name}" for data in judged)
+    found = together([Findings(figures={"expectations": []}), *parts])
 
-    warned = sum(not figure["passed"] and figure["severity"] != "critical" for figure in figures)
+    expectations = found.figures["expectations"]
+    warned = sum(not figure["passed"] and figure["severity"] != "critical" for figure in expectations)
     report = decide(
         "validate-data",
-        checks,
-        passed=f"{len(checks)} checks of {' and '.join(f'{_rows(data)} {data.name}' for data in judged)} rows passed"
-        + (f", {warned} with a warning" if warned else ""),
-        refused=failures(checks),
+        list(found.checks),
+        passed=f"{len(found.checks)} checks of {said} rows passed" + (f", {warned} with a warning" if warned else ""),
+        refused=failures(found.checks),
         solution="correct the data, or let the policy's owners correct the suite",
-        figures={"expectations": figures, **compared.figures},
-        digests={
-            "source": params.source_digest,
-            "policy": params.policy_digest,
-            "training-data": training.digest,
-            "independent-data": found,
-        },
+        figures=found.figures,
+        digests={"source": params.source_digest, "policy": params.policy_digest, **digests},
     )
     return Outcome(report=report, results=Results())
 
@@ -126,28 +130,8 @@ def _suite(policy: Path, file: str | None) -> Suite | None:
     return None if file is None else load_suite(policy, file)
 
 
-def _rows(data: Dataset) -> int:
-    return data.frame.height
-
-
-def _identity_check(found: str, policy: Policy) -> Check:
-    named = policy.data.independent
-    same = found == named.sha256
-    return Check(
-        name="independent data: is the policy's",
-        passed=same,
-        value=found if same else f"{found} differs from policy.yaml's sha256",
-        limit=named.sha256,
-        detail=f"{named.path} is another file than the policy names; nothing more was looked at in it",
-    )
-
-
 def _built_in(data: Dataset, model: Model) -> Iterator[Check]:
-    rows = require_columns(data, model)
-    yield Check(
-        name=f"{data.name} data: has rows", passed=rows.height > 0, value=f"{rows.height} rows", limit="at least 1"
-    )
-    missing = missing_values(rows)
+    missing = missing_values(data, require_columns(data, model))
     yield Check(
         name=f"{data.name} data: no gaps in features and label",
         passed=not missing,
@@ -169,7 +153,7 @@ def _classes_check(training: Dataset, independent: Dataset, model: Model) -> Che
 
 
 def _classes(data: Dataset, label: str) -> set[str]:
-    values = data.frame[label].drop_nulls().unique()
+    values = data.opened.collect(data.frame.select(pl.col(label).drop_nulls().unique()))[label]
     if values.dtype.is_float():
         values = values.filter(values.is_finite())
     try:
@@ -182,21 +166,26 @@ def _classes(data: Dataset, label: str) -> set[str]:
 
 def _compared(training: Dataset, independent: Dataset, model: Model, policy: Policy, folder: Path) -> Findings:
     """What the two say of each other; only where both can be judged at all."""
-    before, now = training.frame.lazy(), independent.frame.lazy()
+    before, now = training.frame, independent.frame
     features, label, rules = model.data.features, model.data.label, policy.data
-    parts = [check_quality(before, now, rules.quality, features=features, label=label, task=model.task)]
-    if rules.drift is not None:
-        # Imported for those who ask for it.
-        from hallmark.drift.detect import find_drift, reference_of
+    with told("the training or the independent data"):
+        parts = [check_quality(before, now, rules.quality, features=features, label=label, task=model.task)]
+        if rules.drift is not None:
+            # Imported for those who ask for it.
+            from hallmark.drift.detect import find_drift, reference_of
 
-        reference = reference_of(rules.drift, folder, before)
-        parts.append(find_drift(reference, now, rules.drift, features=features, label=label))
+            reference = reference_of(rules.drift, folder, before)
+            parts.append(find_drift(reference, now, rules.drift, features=features, label=label))
     return together(parts)
 
 
-def _expectations(suite: Suite, data: Dataset, engine: Choice, say: Callable[[str], None]) -> list[Result]:
+def _expectations(suite: Suite, data: Dataset, engine: Choice, say: Callable[[str], None]) -> Findings:
     say(f"validate-data: {len(suite.entries)} expectations of {suite.file} on the {data.name} data")
-    return run_suite(suite, data.frame.lazy(), engine=engine)
+    results = run_suite(suite, data.frame, engine=engine)
+    return Findings(
+        checks=tuple(_check(data.name, result) for result in results),
+        figures={"expectations": [_figure(data.name, result) for result in results]},
+    )
 
 
 def _check(dataset: str, result: Result) -> Check:

@@ -12,14 +12,15 @@ from hallmark.documents.loading import Document, load
 FILE_NAME = "hallmark.yaml"
 
 
-def _relative(value: str) -> str:
+def relative(value: str) -> str:
+    """`value`, if it is a path that stays inside its folder. Raises ValueError."""
     path = Path(value)
     if not value or path.is_absolute() or ".." in path.parts:
-        raise ValueError("must be a path inside the repository")
+        raise ValueError("must be a path inside its folder, without '..'")
     return value
 
 
-RepositoryPath = Annotated[str, AfterValidator(_relative)]
+RepositoryPath = Annotated[str, AfterValidator(relative)]
 UrlPath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._~:/@%-]*$")]
 Scalar = str | int | float | bool
 
@@ -34,7 +35,10 @@ class Metadata(Document):
 
 
 class Data(Document):
-    training: RepositoryPath = Field(description="The training data: Parquet or CSV.")
+    training: RepositoryPath = Field(
+        description="The training data: a file, a folder or a pattern such as data/*.parquet; Parquet, CSV, JSON "
+        "Lines or Arrow, also by Git LFS."
+    )
     label: str = Field(min_length=1, description="The column that the model predicts.")
     features: list[str] = Field(min_length=1, description="The columns that the model is given, in this order.")
 

@@ -8,6 +8,10 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from hallmark.documents.loading import Document
+from hallmark.documents.tighter import Earlier, Fixed, Higher, Lower
+
+SCHEMES = ("s3", "http", "https", "postgresql", "postgres")
+"""Of locations that have to be fetched; every other location is a path."""
 
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
 TypeName = Literal["integer", "number", "string", "boolean", "date", "datetime", "decimal"]
@@ -23,9 +27,11 @@ class Column(Document):
 
 
 class Schema(Document):
-    columns: list[Column] = Field(min_length=1)
-    order: Literal["any", "exact"] = Field(default="any", description="Whether the columns stand in this order.")
-    extra: Literal["refuse", "allow"] = Field(default="refuse", description="Columns that are not listed here.")
+    columns: Fixed[list[Column]] = Field(min_length=1)
+    order: Fixed[Literal["any", "exact"]] = Field(default="any", description="Whether the columns stand in this order.")
+    extra: Earlier[Literal["refuse", "allow"]] = Field(
+        default="refuse", description="Columns that are not listed here."
+    )
 
     @model_validator(mode="after")
     def _distinct(self) -> Schema:
@@ -36,8 +42,8 @@ class Schema(Document):
 
 
 class RowLimits(Document):
-    minimum: int = Field(default=1, ge=1)
-    maximum: int | None = Field(default=None, ge=1)
+    minimum: Higher[int] = Field(default=1, ge=1)
+    maximum: Lower[int | None] = Field(default=None, ge=1)
 
     @model_validator(mode="after")
     def _ordered(self) -> RowLimits:
@@ -49,11 +55,13 @@ class RowLimits(Document):
 class Sql(Document):
     """What is read of a database: one SELECT, or one table."""
 
-    query: str | None = Field(default=None, min_length=1, description="A SELECT; `ORDER BY` makes its digest stable.")
-    table: str | None = Field(
+    query: Fixed[str | None] = Field(
+        default=None, min_length=1, description="A SELECT; `ORDER BY` makes its digest stable."
+    )
+    table: Fixed[str | None] = Field(
         default=None, pattern=r"^[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)?$", description="`[schema.]table`"
     )
-    order_by: list[str] = Field(default=[], description="Columns by which a table's rows are sorted.")
+    order_by: Fixed[list[str]] = Field(default=[], description="Columns by which a table's rows are sorted.")
 
     @model_validator(mode="after")
     def _one(self) -> Sql:
@@ -65,26 +73,36 @@ class Sql(Document):
 
 
 class S3(Document):
-    endpoint: str | None = Field(
+    endpoint: Fixed[str | None] = Field(
         default=None, pattern=r"^https?://[^\s/@]+/?$", description="URL of a server that is not Amazon's."
     )
-    region: str = Field(default="us-east-1", pattern=r"^[a-z0-9-]+$")
+    region: Fixed[str] = Field(default="us-east-1", pattern=r"^[a-z0-9-]+$")
 
 
-class InputRules(Document):
-    """Rules for one input, whatever its location."""
+class TableRules(Document):
+    """Rules for one input that lies in a folder."""
 
-    sha256: Digest | None = Field(
+    sha256: Fixed[Digest | None] = Field(
         default=None,
         description="Of the file's bytes; of several files, of the sorted lines `<hex>  <relative name>`; of SQL, of "
         "the rows in canonical form.",
     )
-    rows: Annotated[int, Field(ge=1)] | RowLimits | None = Field(default=None, description="Exactly, or limits.")
-    delimiter: str = Field(default=",", pattern=r'^[^"\r\n\x00-\x08\x80-\U0010ffff]$', description="Of CSV.")
+    rows: Fixed[Annotated[int, Field(ge=1)] | RowLimits | None] = Field(default=None, description="Exactly, or limits.")
+    delimiter: Fixed[str] = Field(default=",", pattern=r'^[^"\r\n\x00-\x08\x80-\U0010ffff]$', description="Of CSV.")
     table_schema: Schema | None = Field(default=None, alias="schema", description="The columns and their types.")
-    sql: Sql | None = Field(default=None, description="What is read, where the location is a database.")
-    s3: S3 = S3()
-    maximum_bytes: int = Field(
+    maximum_bytes: Lower[int] = Field(
         default=16 << 30, ge=1, description="Of what is fetched or unpacked for this input, all its files together."
     )
-    timeout: int = Field(default=3600, gt=0, description="Seconds that fetching may take.")
+
+
+class InputRules(TableRules):
+    """Rules for one input, whatever its location."""
+
+    sql: Sql | None = Field(default=None, description="What is read, where the location is a database.")
+    s3: S3 = S3()
+    timeout: Lower[int] = Field(default=3600, gt=0, description="Seconds that fetching may take.")
+
+
+def is_remote(location: str) -> bool:
+    """Whether it has to be fetched. A location that looks like one of an unknown kind counts as such."""
+    return "://" in location

@@ -18,6 +18,7 @@ class WrongDigestError(BadInputError):
             f"{what} is another one than the rules name: its digest is {found}, the rules say {expected}",
             solution="restore the data, or have the policy's owners name the new digest",
         )
+        self.what = what
         self.found = found
         self.expected = expected
 

@@ -9,13 +9,23 @@ from hallmark.errors import BadInputError, ToolFailedError
 from hallmark.files import sha256_file
 from hallmark.inputs.unpack import Budget
 from hallmark.tools import git_lfs
-from hallmark.tools.git_lfs import Pointer
+from hallmark.tools.git_lfs import Pointer, Repository
 
 
 def resolve(
-    files: Mapping[str, Path], scratch: Path, *, credential: Path | None, budget: Budget, seconds: float, what: str
+    files: Mapping[str, Path],
+    scratch: Path,
+    *,
+    credential: Path | None,
+    budget: Budget,
+    seconds: float,
+    what: str,
+    repository: Repository | None = None,
 ) -> dict[str, Path]:
     """`files` with each pointer replaced by the object that it names; git is asked only if there is a pointer.
+
+    Args:
+        repository: where the objects are; default: what the repository around the files says.
 
     Raises:
         BadInputError: a pointer is damaged, its object too large, of another size or digest, or nowhere to be had.
@@ -24,7 +34,7 @@ def resolve(
     pointers = {name: pointer for name, path in files.items() if (pointer := _pointer(path, what))}
     if not pointers:
         return dict(files)
-    repository = git_lfs.repository_of(files[next(iter(pointers))].parent)
+    repository = repository or git_lfs.repository_of(files[next(iter(pointers))].parent)
     if repository is None:
         raise BadInputError(
             f"{what} is a Git LFS pointer, and there is no repository to resolve it in",
@@ -40,6 +50,11 @@ def resolve(
     return {**files, **objects}
 
 
+def is_pointer(path: Path) -> bool:
+    """Whether the file is a pointer. Raises BadInputError where it is a damaged one, or cannot be read."""
+    return _pointer(path, path.name) is not None
+
+
 def _pointer(path: Path, what: str) -> Pointer | None:
     try:
         with path.open("rb") as file:
@@ -50,7 +65,7 @@ def _pointer(path: Path, what: str) -> Pointer | None:
 
 
 def _fetched(
-    repository: git_lfs.Repository,
+    repository: Repository,
     missing: Mapping[str, Pointer],
     scratch: Path,
     credential: Path | None,

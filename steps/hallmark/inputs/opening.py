@@ -7,28 +7,22 @@ Parquet and Arrow are read where they lie; CSV and JSON Lines are parsed once, i
 from __future__ import annotations
 
 import contextlib
-import difflib
 import tempfile
-import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import polars as pl
 
 from hallmark.documents.rules_inputs import InputRules
 from hallmark.errors import BadInputError
-from hallmark.files import sha256_bytes, sha256_file
-from hallmark.inputs import local
 from hallmark.inputs.errors import WrongDigestError, cannot_read, told
-from hallmark.inputs.formats import SNIFFED_BYTES, Format, Packing, packing, sniff
+from hallmark.inputs.fetching import Fetched, fetch, shown, start_of
+from hallmark.inputs.formats import Format, Packing, packing, sniff
 from hallmark.inputs.text_types import AS_TEXT, typed
 from hallmark.inputs.unpack import Budget, unpack
-
-SCHEMES = ("s3", "http", "https", "postgresql", "postgres")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +38,7 @@ class Input:
     files: tuple[str, ...]
     """Names of its files, sorted, relative to its folder; empty for SQL."""
     size: int
-    """Bytes of the files as they were found; for SQL, of the rows in Arrow."""
+    """Bytes of the files as they were found; for SQL, of the rows in an Arrow file."""
     frame: pl.LazyFrame = field(repr=False)
     hashed: Future[str] = field(repr=False)
 
@@ -81,22 +75,6 @@ class Input:
         return told(self.what)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Fetched:
-    files: dict[str, Path]
-    several: bool
-    digests: dict[str, str]
-    """Of what was hashed on its way; other files are hashed where they lie."""
-
-    def digest(self) -> str:
-        found = {name: self.digests.get(name) or sha256_file(path) for name, path in self.files.items()}
-        if not self.several:
-            return next(iter(found.values()))
-        return sha256_bytes(
-            "".join(f"{found[name][7:]}  {name}\n" for name in sorted(found)).encode("utf-8", "replace")
-        )
-
-
 @contextlib.contextmanager
 def open_input(
     location: str,
@@ -123,130 +101,54 @@ def open_input(
         ToolFailedError: a service did not answer, or the disk is full.
     """
     rules = rules or InputRules()
-    scheme = _scheme(location, what)
     budget = Budget(rules.maximum_bytes)
-    try:
-        scratch.mkdir(parents=True, exist_ok=True)
-        folder = tempfile.TemporaryDirectory(prefix="input-", dir=scratch)
-    except OSError as error:
-        raise cannot_read(f"the scratch folder for {what}", error) from error
-    with folder as name, ThreadPoolExecutor(max_workers=1) as pool:
-        own = Path(name)
-        if scheme in ("postgresql", "postgres"):
-            yield _database(location, own, credential, rules, budget, what)
-            return
-        fetched = _fetch(location, scheme, base, own, credential, rules, budget, what)
+    with scratch_folder(scratch, what) as own:
+        fetched = fetch(location, base=base, own=own, credential=credential, rules=rules, budget=budget, what=what)
+        with opened(fetched, own, location=location, rules=rules, budget=budget, what=what) as found:
+            yield found
+
+
+@contextlib.contextmanager
+def opened(
+    fetched: Fetched, own: Path, *, location: str, rules: InputRules, budget: Budget, what: str
+) -> Iterator[Input]:
+    """Open files that are within reach; what is parsed goes below `own`. Raises as `open_input` does."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
         # Hashing and the first look at the columns go on at the same time, unless the digest decides.
         hashed = pool.submit(fetched.digest)
         if rules.sha256 is not None and hashed.result() != rules.sha256:
             raise WrongDigestError(what, found=hashed.result(), expected=rules.sha256)
-        size = sum(path.stat().st_size for path in fetched.files.values())
         kind, frame = _frames(fetched, own, rules, budget, what)
         yield Input(
             what=what,
             location=shown(location),
-            format=kind.value,
-            files=tuple(sorted(fetched.files)),
-            size=size,
+            format=kind,
+            files=() if fetched.database else tuple(sorted(fetched.files)),
+            size=sum(path.stat().st_size for path in fetched.files.values()),
             frame=frame,
             hashed=hashed,
         )
 
 
-def shown(location: str) -> str:
-    """A location as it may stand in a report: without the query of a URL, which may hold a signature or a token.
-
-    >>> shown("https://data.example.com/iris.csv?X-Amz-Signature=abc")
-    'https://data.example.com/iris.csv'
-    """
-    if location.partition("://")[0] in ("http", "https", "postgresql", "postgres"):
-        return location.partition("#")[0].partition("?")[0]
-    return location
-
-
-def _scheme(location: str, what: str) -> str:
-    """The location's scheme, empty for a path. Raises BadInputError for another one, or one with a password."""
-    scheme, separator, _ = location.partition("://")
-    if not separator:
-        return ""
-    if scheme not in SCHEMES:
-        near = difflib.get_close_matches(scheme, SCHEMES, n=1)
-        raise BadInputError(
-            f"{what}: {scheme[:20]}:// is no kind of location",
-            solution=f"did you mean {near[0]}://?" if near else f"known here: paths and {', '.join(SCHEMES)}",
-        )
+@contextlib.contextmanager
+def scratch_folder(scratch: Path, what: str) -> Iterator[Path]:
+    """A folder of its own in `scratch`, which goes when the block ends."""
     try:
-        parts = urlsplit(location)
-        has_user = "@" in parts.netloc
-        _ = parts.port
-    except ValueError as error:
-        raise BadInputError(f"{what}: its location is no URL", solution="correct it") from error
-    if has_user:
-        raise BadInputError(
-            f"{what}: its location holds a user or a password",
-            solution="take it out, change the password, and give a Secret with `username` and `password` instead",
-        )
-    return scheme
+        scratch.mkdir(parents=True, exist_ok=True)
+        folder = tempfile.TemporaryDirectory(prefix="input-", dir=scratch)
+    except OSError as error:
+        raise cannot_read(f"the scratch folder for {what}", error) from error
+    with folder as name:
+        yield Path(name)
 
 
-def _fetch(
-    location: str,
-    scheme: str,
-    base: Path,
-    own: Path,
-    credential: Path | None,
-    rules: InputRules,
-    budget: Budget,
-    what: str,
-) -> _Fetched:
-    deadline = time.monotonic() + rules.timeout
-    if scheme == "s3":
-        from hallmark.inputs import s3
-
-        server = s3.connect(rules.s3, credential)
-        files, digests = s3.fetch(location, own, server=server, budget=budget, deadline=deadline, what=what)
-        return _Fetched(files=files, several=location.endswith("/"), digests=digests)
-    if scheme in ("http", "https"):
-        from hallmark.inputs import http
-
-        name = Path(urlsplit(location).path).name or "data"
-        target = own / "fetched"
-        digest = http.fetch(location, target, credential=credential, budget=budget, deadline=deadline, what=what)
-        return _Fetched(files={name: target}, several=False, digests={name: digest})
-    found = local.find(base, location, what)
-    if any(_may_be_pointer(path, what) for path in found.files.values()):
-        from hallmark.inputs import lfs
-
-        resolved = lfs.resolve(found.files, own, credential=credential, budget=budget, seconds=rules.timeout, what=what)
-        return _Fetched(files=resolved, several=found.several, digests={})
-    return _Fetched(files=found.files, several=found.several, digests={})
-
-
-def _database(location: str, own: Path, credential: Path | None, rules: InputRules, budget: Budget, what: str) -> Input:
-    from hallmark.inputs import sql
-    from hallmark.inputs.retries import attempted
-
-    query = sql.statement(rules.sql, pinned=rules.sha256 is not None, what=what)
-
-    def once() -> tuple[pl.LazyFrame, str]:
-        budget.used = 0
-        return sql.fetch(
-            location, query, own / "rows.arrow", credential=credential, seconds=rules.timeout, budget=budget, what=what
-        )
-
-    frame, digest = attempted(once, what=what, deadline=time.monotonic() + rules.timeout)
-    if rules.sha256 is not None and digest != rules.sha256:
-        raise WrongDigestError(what, found=digest, expected=rules.sha256)
-    hashed: Future[str] = Future()
-    hashed.set_result(digest)
-    return Input(
-        what=what, location=shown(location), format="SQL", files=(), size=budget.used, frame=frame, hashed=hashed
-    )
-
-
-def _frames(fetched: _Fetched, own: Path, rules: InputRules, budget: Budget, what: str) -> tuple[Format, pl.LazyFrame]:
+def _frames(fetched: Fetched, own: Path, rules: InputRules, budget: Budget, what: str) -> tuple[str, pl.LazyFrame]:
     from hallmark.inputs.partitions import together
 
+    if fetched.database:
+        from hallmark.inputs import sql
+
+        return "SQL", sql.rows(next(iter(fetched.files.values())), what)
     frames: dict[str, pl.LazyFrame] = {}
     kinds: dict[Format, str] = {}
     for number, name in enumerate(sorted(fetched.files)):
@@ -266,19 +168,19 @@ def _frames(fetched: _Fetched, own: Path, rules: InputRules, budget: Budget, wha
     if kind in (Format.CSV, Format.JSON_LINES):
         with told(what):
             frame = typed(frame, rules.table_schema)
-    return kind, frame
+    return kind.value, frame
 
 
 def _frame(
     path: Path, name: str, target: Path, rules: InputRules, budget: Budget, what: str
 ) -> tuple[Format, pl.LazyFrame]:
     """One file's format and rows; `target` is a path in the scratch folder, to which suffixes are added."""
-    start = _start(path, what)
+    start = start_of(path, what)
     packed = packing(start)
     if packed is not Packing.NONE:
         plain = target.with_suffix(".unpacked")
         unpack(path, packed, plain, budget, what)
-        path, start = plain, _start(plain, what)
+        path, start = plain, start_of(plain, what)
         name = name.removesuffix(Path(name).suffix)
     kind = sniff(start, name, what)
     if packed is not Packing.NONE and kind in (Format.PARQUET, Format.ARROW):
@@ -301,15 +203,3 @@ def _frame(
     columns = rules.table_schema.columns if rules.table_schema else []
     as_text = {column.name for column in columns if column.type in AS_TEXT}
     return kind, open_csv(path, parsed, delimiter=rules.delimiter, as_text=as_text, what=what)
-
-
-def _may_be_pointer(path: Path, what: str) -> bool:
-    return _start(path, what).startswith(b"version https://git-lfs")
-
-
-def _start(path: Path, what: str) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(SNIFFED_BYTES)
-    except OSError as error:
-        raise cannot_read(what, error) from error

@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
@@ -35,6 +36,9 @@ CONNECT_SECONDS = 10
 _ALLOWED = {"sslmode", "sslrootcert", "target_session_attrs"}
 """Of libpq's settings; the others could name a password, a file of the machine or another host."""
 _SCALE_BITS = 0x7FF
+_NUMERIC = "numeric"
+_KEPT = b"hallmark.columns"
+"""Key in the Arrow file's metadata: what the database said of the columns, as JSON."""
 _ORDERED = re.compile(r"\border\s+by\b", re.IGNORECASE)
 
 
@@ -63,15 +67,12 @@ def statement(rules: Sql | None, *, pinned: bool, what: str) -> str:
 
 def fetch(
     location: str, query: str, target: Path, *, credential: Path | None, seconds: int, budget: Budget, what: str
-) -> tuple[pl.LazyFrame, str]:
-    """Write the query's rows to the Arrow file `target`.
+) -> None:
+    """Write the query's rows to the Arrow file `target`, which `rows` reads.
 
     Args:
         location: `postgresql://host[:port]/database`, without a user.
         seconds: after which the server ends the statement.
-
-    Returns:
-        The rows, with NUMERIC as decimals, and their digest.
 
     Raises:
         BadInputError: the query is wrong, writes, gives no rows or a type that has no column's type; not allowed.
@@ -92,8 +93,7 @@ def fetch(
             prepared.set_sql_query(query)
             stream, _ = prepared.execute_query()
             reader = pa.RecordBatchReader.from_stream(stream)
-            scales = _scales(reader.schema, what)
-            digest = _write(reader, target, budget, what)
+            _write(reader, target, budget, what)
     except adbc.Error as error:
         raise _explained(str(error), error.sqlstate or "", what) from error
     except OSError as error:
@@ -101,9 +101,27 @@ def fetch(
         if error.errno is not None:
             raise cannot_read(what, error) from error
         raise _explained(str(error), "", what) from error
+
+
+def rows(file: Path, what: str) -> pl.LazyFrame:
+    """What `fetch` wrote, with NUMERIC as decimals. Raises BadInputError where it is something else."""
     with told(what):
-        frame = pl.scan_ipc(target, glob=False, hive_partitioning=False)
-        return frame.with_columns(as_decimal(frame, column, scale, what) for column, scale in scales.items()), digest
+        frame = pl.scan_ipc(file, glob=False, hive_partitioning=False)
+        scales = {column.name: column.scale for column in _columns(file) if column.type == _NUMERIC}
+        return frame.with_columns(as_decimal(frame, column, scale, what) for column, scale in scales.items())
+
+
+def digest(file: Path) -> str:
+    """SHA-256 of the rows in canonical form: the columns with PostgreSQL's types as JSON, then the values as CSV."""
+    import pyarrow as pa
+
+    names = [[column.name, column.type] for column in _columns(file)]
+    hashed = hashlib.sha256(json.dumps(names, ensure_ascii=False).encode() + b"\n")
+    with pa.OSFile(str(file), "rb") as opened, pa.ipc.open_file(opened) as reader:
+        for number in range(reader.num_record_batches):
+            frame = pl.DataFrame(pl.from_arrow(reader.get_batch(number)))
+            hashed.update(frame.write_csv(include_header=False, quote_style="non_numeric").encode())
+    return f"sha256:{hashed.hexdigest()}"
 
 
 def _address(location: str, credential: Path | None, seconds: int, what: str) -> str:
@@ -129,29 +147,44 @@ def _address(location: str, credential: Path | None, seconds: int, what: str) ->
     return f"postgresql://{user}{parts.netloc}{parts.path}?{urlencode(settings, quote_via=quote)}"
 
 
-def _scales(schema: pa.Schema, what: str) -> dict[str, int | None]:
-    """The NUMERIC columns and their digits after the point, where the table declares them.
+@dataclass(frozen=True, kw_only=True)
+class _Column:
+    name: str
+    type: str
+    """PostgreSQL's."""
+    scale: int | None
+    """Of NUMERIC: digits after the point, where the table declares them."""
 
-    Raises:
-        BadInputError: a column's type has no counterpart here.
-    """
+
+def _declared(schema: pa.Schema, what: str) -> list[_Column]:
+    """The query's columns. Raises BadInputError: a column's type has no counterpart here."""
     import pyarrow as pa
 
     require_names(schema.names, f"{what}: the query's result")
-    scales: dict[str, int | None] = {}
+    columns = []
     for field in schema:
         metadata = field.metadata or {}
-        called = metadata.get(b"POSTGRESQL:type", b"").decode(errors="replace") or str(field.type)
+        called = metadata.get(b"POSTGRESQL:type", b"").decode(errors="replace")
         kind = field.type.storage_type if isinstance(field.type, pa.BaseExtensionType) else field.type
-        if called == "numeric":
-            modifier = int(metadata.get(b"POSTGRESQL:typmod", b"-1")) - 4
-            scales[field.name] = modifier & _SCALE_BITS if modifier >= 0 else None
-        elif not any(test(kind) for test in _known_types()):
+        if called != _NUMERIC and not any(test(kind) for test in _known_types()):
+            called = called or str(field.type)
             raise BadInputError(
                 f"{what}: the column {field.name} is of PostgreSQL's type {called}, which has no counterpart here",
                 solution=f"cast it in sql.query, e.g. {field.name}::text",
             )
-    return scales
+        modifier = int(metadata.get(b"POSTGRESQL:typmod", b"-1")) - 4
+        scale = modifier & _SCALE_BITS if called == _NUMERIC and modifier >= 0 else None
+        columns.append(_Column(name=field.name, type=called, scale=scale))
+    return columns
+
+
+def _columns(file: Path) -> list[_Column]:
+    """What `fetch` put beside the rows."""
+    import pyarrow as pa
+
+    with pa.OSFile(str(file), "rb") as opened, pa.ipc.open_file(opened) as reader:
+        kept = (reader.schema.metadata or {}).get(_KEPT, b"[]")
+    return [_Column(**column) for column in json.loads(kept)]
 
 
 def _known_types() -> tuple[Any, ...]:
@@ -163,27 +196,21 @@ def _known_types() -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def _write(reader: pa.RecordBatchReader, target: Path, budget: Budget, what: str) -> str:
+def _write(reader: pa.RecordBatchReader, target: Path, budget: Budget, what: str) -> None:
     import pyarrow as pa
 
-    names = [
-        [field.name, (field.metadata or {}).get(b"POSTGRESQL:type", b"").decode(errors="replace")]
-        for field in reader.schema
-    ]
-    plain = pa.schema([pa.field(field.name, _storage(field.type)) for field in reader.schema])
-    digest = hashlib.sha256(json.dumps(names, ensure_ascii=False).encode() + b"\n")
-    rows = 0
+    kept = json.dumps([asdict(column) for column in _declared(reader.schema, what)])
+    fields = [pa.field(field.name, _storage(field.type)) for field in reader.schema]
+    plain = pa.schema(fields, metadata={_KEPT: kept})
+    count = 0
     target.parent.mkdir(parents=True, exist_ok=True)
     with pa.OSFile(str(target), "wb") as file, pa.ipc.new_file(file, plain) as writer:
         for batch in _batches(reader, plain):
             budget.take(batch.nbytes, what)
             writer.write_batch(batch)
-            frame = pl.DataFrame(pl.from_arrow(batch))
-            digest.update(frame.write_csv(include_header=False, quote_style="non_numeric").encode())
-            rows += batch.num_rows
-    if not rows:
+            count += batch.num_rows
+    if not count:
         raise BadInputError(f"{what} has no rows: the query gives none", solution="correct the query, or the data")
-    return f"sha256:{digest.hexdigest()}"
 
 
 def _batches(reader: pa.RecordBatchReader, plain: pa.Schema) -> Iterator[pa.RecordBatch]:

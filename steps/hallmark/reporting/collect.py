@@ -11,10 +11,12 @@ from hallmark import left_behind
 from hallmark.command import COMMANDS
 from hallmark.errors import BadInputError
 from hallmark.gate_report import GateReport
-from hallmark.reporting.run import Gate, in_order
+from hallmark.reporting.run import FAILED, SUCCEEDED, Gate, in_order
 
 MAXIMUM_BYTES = 8 << 20
 """Of one report; far more than any command writes."""
+MAY_BE_LEFT_OUT = ("fetch-data",)
+"""Tasks that stand behind a `when`: where they did not run, nothing is missing."""
 
 _REPORT = TypeAdapter(GateReport)
 
@@ -26,7 +28,8 @@ def collect(reports: Path, statuses: Mapping[str, str]) -> tuple[Gate, ...]:
         reports: the folder with `<task>/<command>.json`; it, and anything in it, may be missing.
         statuses: each task and Tekton's status of it, in the pipeline's order.
     """
-    tasks = list(dict.fromkeys([*statuses, *_folders(reports)]))
+    left_out = {task for task in MAY_BE_LEFT_OUT if statuses.get(task) not in (SUCCEEDED, FAILED)}
+    tasks = [task for task in dict.fromkeys([*statuses, *_folders(reports)]) if task not in left_out]
     gates = [gate for task in tasks for gate in _gates(reports / task, task, statuses.get(task, ""))]
     return in_order(gates, statuses)
 

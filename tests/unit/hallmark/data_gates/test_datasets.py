@@ -1,62 +1,39 @@
 import datetime
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from typing import TypeVar
 
 import polars as pl
 import pytest
 
-from hallmark.datasets import missing_values, read_frame, read_training, require_columns, write_frame
-from hallmark.documents.model import load_model
+from hallmark.datasets import Dataset, missing_values, open_training, read_frame, require_columns, write_frame
+from hallmark.documents.model import Model, load_model
+from hallmark.documents.policy import load_policy
 from hallmark.errors import BadInputError
 
 from .workshop import Workshop
 
-
-def test_parquet_and_csv_are_told_apart_by_their_bytes(tmp_path: Path) -> None:
-    frame = pl.DataFrame({"a": [1, 2], "b": ["x", "y"]})
-    write_frame(frame, tmp_path / "data.csv")
-    frame.write_csv(tmp_path / "data")
-    assert read_frame(tmp_path / "data.csv", what="data").equals(frame)
-    assert read_frame(tmp_path / "data", what="data").equals(frame)
+T = TypeVar("T")
 
 
-@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"par1\x00\x15\x04\x15"])
-@pytest.mark.parametrize("name", ["data.parquet", "DATA.PARQUET"])
-def test_a_file_called_parquet_without_parquets_first_bytes_is_bad_input(
-    content: bytes, name: str, tmp_path: Path
-) -> None:
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(BadInputError, match="the data is not Parquet"):
-        read_frame(tmp_path / name, what="the data")
+def _with_training(workshop: Workshop, ask: Callable[[Dataset, Model], T]) -> T:
+    """What `ask` says of the training data while it is open."""
+    workshop.save()
+    model = load_model(workshop.folder("source"))
+    with open_training(workshop.folder("source"), model, load_policy(workshop.folder("policy"))) as training:
+        return ask(training, model)
 
 
-def test_the_type_of_a_csv_column_follows_from_all_of_its_rows(tmp_path: Path) -> None:
-    (tmp_path / "data.csv").write_text("a\n" + "1\n" * 5000 + "0.5\n")
-    assert read_frame(tmp_path / "data.csv", what="data").schema == {"a": pl.Float64}
+def _columns(workshop: Workshop) -> pl.DataFrame:
+    return _with_training(workshop, lambda training, model: require_columns(training, model).collect())
 
 
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (b"", "neither Parquet nor CSV"),
-        (b"a,b\n1,2,3\n", "neither Parquet nor CSV"),
-        (b"a,b\n1,\xff\xfe\n", "neither Parquet nor CSV"),
-        (b"a,a\n1,2\n", "two columns a"),
-        (b"PAR1" + bytes(50) + b"PAR1", "neither Parquet nor CSV"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 3\n", "Git LFS pointer"),
-    ],
-)
-def test_a_file_that_cannot_be_read_is_bad_input(content: bytes, reason: str, tmp_path: Path) -> None:
-    (tmp_path / "data").write_bytes(content)
-    with pytest.raises(BadInputError, match=reason):
-        read_frame(tmp_path / "data", what="the data")
-
-
-def test_an_error_does_not_quote_the_data(tmp_path: Path) -> None:
-    (tmp_path / "data.csv").write_text('name\n"Jane Doe\n')
-    with pytest.raises(BadInputError) as caught:
-        read_frame(tmp_path / "data.csv", what="the data")
-    assert "Jane" not in str(caught.value)
+@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"PAR1" + bytes(50) + b"PAR1"])
+def test_a_file_between_tasks_that_is_not_parquet_is_bad_input(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "labels.parquet").write_bytes(content)
+    with pytest.raises(BadInputError, match="the labels cannot be read"):
+        read_frame(tmp_path / "labels.parquet", what="the labels")
 
 
 def test_a_file_outside_the_repository_is_bad_input(workshop: Workshop, tmp_path: Path) -> None:
@@ -64,16 +41,24 @@ def test_a_file_outside_the_repository_is_bad_input(workshop: Workshop, tmp_path
     workshop.training.write_csv(outside)
     (workshop.folder("source") / "data" / "link.csv").symlink_to(outside)
     workshop.description["data"]["training"] = "data/link.csv"
-    workshop.save()
     with pytest.raises(BadInputError, match="leads out of"):
-        read_training(workshop.folder("source"), load_model(workshop.folder("source")))
+        _columns(workshop)
 
 
 def test_a_missing_file_is_bad_input(workshop: Workshop) -> None:
     workshop.description["data"]["training"] = "data/nothing.csv"
-    workshop.save()
     with pytest.raises(BadInputError, match=r"training data data/nothing.csv is missing"):
-        read_training(workshop.folder("source"), load_model(workshop.folder("source")))
+        _columns(workshop)
+
+
+def test_training_data_may_be_a_folder_of_partitions(workshop: Workshop) -> None:
+    half = workshop.training.height // 2
+    folder = workshop.folder("source") / "data" / "parts"
+    folder.mkdir()
+    workshop.training.head(half).write_parquet(folder / "1.parquet")
+    workshop.training.tail(-half).write_parquet(folder / "2.parquet")
+    workshop.description["data"]["training"] = "data/parts"
+    assert _columns(workshop).height == workshop.training.height
 
 
 @pytest.mark.parametrize(
@@ -90,28 +75,21 @@ def test_columns_that_do_not_fit_the_description_are_bad_input(
     workshop: Workshop, key: str, value: object, reason: str
 ) -> None:
     workshop.description["data"][key] = value
-    workshop.save()
-    model = load_model(workshop.folder("source"))
     with pytest.raises(BadInputError, match=reason):
-        require_columns(read_training(workshop.folder("source"), model), model)
+        _columns(workshop)
 
 
 def test_a_mistyped_column_is_answered_with_the_nearest_one(workshop: Workshop) -> None:
     workshop.description["data"]["label"] = "speceis"
-    workshop.save()
-    model = load_model(workshop.folder("source"))
     with pytest.raises(BadInputError) as caught:
-        require_columns(read_training(workshop.folder("source"), model), model)
+        _columns(workshop)
     assert "did you mean species?" in caught.value.solution
 
 
-def _columns(workshop: Workshop, values: pl.Series) -> pl.DataFrame:
+def _typed(workshop: Workshop, values: pl.Series) -> None:
     frame = pl.DataFrame({"x": values, "species": ["a"] * len(values)})
     write_frame(frame, workshop.folder("source") / "data" / "typed.parquet")
     workshop.description["data"] |= {"training": "data/typed.parquet", "features": ["x"]}
-    workshop.save()
-    model = load_model(workshop.folder("source"))
-    return require_columns(read_training(workshop.folder("source"), model), model)
 
 
 @pytest.mark.parametrize(
@@ -126,15 +104,18 @@ def _columns(workshop: Workshop, values: pl.Series) -> pl.DataFrame:
 def test_columns_get_a_type_that_a_model_and_json_know(
     workshop: Workshop, values: pl.Series, dtype: type[pl.DataType]
 ) -> None:
-    assert _columns(workshop, values).schema["x"] == dtype
+    _typed(workshop, values)
+    assert _columns(workshop).schema["x"] == dtype
 
 
 @pytest.mark.parametrize("values", [pl.Series([datetime.date(2026, 1, 1)]), pl.Series([[1, 2]])])
 def test_a_column_that_cannot_be_sent_to_a_model_is_bad_input(workshop: Workshop, values: pl.Series) -> None:
+    _typed(workshop, values)
     with pytest.raises(BadInputError, match="column x of the training data"):
-        _columns(workshop, values)
+        _columns(workshop)
 
 
-def test_missing_values_are_null_not_a_number_and_infinite_ones() -> None:
-    frame = pl.DataFrame({"a": [1.0, float("nan"), float("inf"), None], "b": ["x", None, "", "y"], "c": [1, 2, 3, 4]})
-    assert missing_values(frame) == {"a": 3, "b": 1}
+def test_missing_values_are_null_not_a_number_and_infinite_ones(workshop: Workshop) -> None:
+    _typed(workshop, pl.Series([1.0, float("nan"), float("inf"), None]))
+    found = _with_training(workshop, lambda training, model: missing_values(training, require_columns(training, model)))
+    assert found == {"x": 3}

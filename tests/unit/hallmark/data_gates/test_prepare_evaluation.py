@@ -100,7 +100,7 @@ def test_data_that_is_not_the_policys_is_bad_input(workshop: Workshop) -> None:
     workshop.independent.head(50).write_csv(workshop.folder("data") / "independent.csv")
     run = workshop.run("prepare-evaluation")
     assert run.exit_code == 2
-    assert "is not the policy's" in run.told
+    assert "is another one than the rules name" in run.told
     assert "features-digest" not in run.results
 
 

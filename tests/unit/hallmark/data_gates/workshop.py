@@ -21,7 +21,7 @@ from hallmark.documents.policy import policy_digest
 from hallmark.files import sha256_bytes, sha256_file, sha256_tree
 
 FEATURES = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
-FOLDERS = ("source", "policy", "data", "features", "labels", "model", "predictions", "responses", "verdict", "reports")
+FOLDERS = ("source", "policy", "data", "fetched", "features", "labels", "model", "predictions", "responses", "verdict", "reports")
 
 DESCRIPTION: dict[str, Any] = {
     "apiVersion": "hallmark.dev/v1alpha1",

@@ -68,7 +68,7 @@ def test_another_number_of_rows_is_refused(limits: object, data: Desk) -> None:
 
 def test_another_digest_is_refused(data: Desk) -> None:
     found = refused(data.check("d.csv", opened_with=rules(), sha256=sha256_bytes(b"")))
-    assert found == {"is the one that the rules name": sha256_bytes(CSV)}
+    assert found == {"is the one that the rules name": f"{sha256_bytes(CSV)} differs from policy.yaml's sha256"}
 
 
 @pytest.mark.parametrize(

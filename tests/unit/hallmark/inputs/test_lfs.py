@@ -8,11 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from hallmark.command import Context
+from hallmark.commands import fetch_source
 from hallmark.errors import BadInputError
+from hallmark.files import sha256_tree
 from hallmark.tools.git_lfs import parse_pointer
 from services import gitea as service
 from services.gitea import Gitea
+from services.http import WebServer
 
+from ..supply_chain.supply_chain_helpers import MODEL, POLICY
 from .desk import Desk
 
 CSV = b"a,b\n1,2\n3,4\n"
@@ -70,6 +75,50 @@ def pushed(server: Gitea, desk: Desk, request: pytest.FixtureRequest) -> Path:
     as_pointer(desk.base)
     subprocess.run(["rm", "-r", str(desk.base / ".git" / "lfs" / "objects")], check=True)
     return desk.base
+
+
+@pytest.fixture
+def policy(tmp_path: Path) -> Path:
+    (tmp_path / "policy").mkdir()
+    (tmp_path / "policy" / "policy.yaml").write_text(POLICY)
+    return tmp_path / "policy"
+
+
+def push_model(repository: Path, helper: Path, **files: str) -> None:
+    """Make the pushed repository one of a model; `d.csv` is its training data."""
+    named = MODEL.replace("data/training.csv", "d.csv")
+    for name, content in {"hallmark.yaml": named, "train.py": "", "Containerfile": "FROM scratch\n", **files}.items():
+        (repository / name).write_text(content)
+    git(repository, "add", "--all")
+    git(repository, "commit", "--quiet", "-m", "Model")
+    git(repository, "push", "--quiet", "origin", "main", GIT_ASKPASS=str(helper), GIT_LFS_SKIP_PUSH="1")
+
+
+def test_fetch_source_puts_objects_in_the_place_of_pointers(
+    pushed: Path, server: Gitea, policy: Path, tmp_path: Path, web: WebServer
+) -> None:
+    """And the repository's own `.lfsconfig` leads the credential nowhere."""
+    elsewhere = f'[lfs]\n\turl = "{web.url("/lfs")}"\n'
+    push_model(pushed, pushed.parent / "askpass", **{".lfsconfig": elsewhere})
+    params = fetch_source.Params(
+        repository_url=server.url(pushed_name(pushed)),
+        source=tmp_path / "source",
+        history=tmp_path / "history",
+        policy=policy,
+        credential=login(tmp_path / "login"),
+    )
+    outcome = fetch_source.run(params, Context(report_dir=tmp_path, say=print))
+    assert (tmp_path / "source" / "d.csv").read_bytes() == CSV
+    assert outcome.results.source_digest == sha256_tree(tmp_path / "source")
+    assert [check.value for check in outcome.report.checks if check.name == "Git LFS"] == [
+        "1 objects in the place of their pointers"
+    ]
+    assert web.asked == []
+
+
+def pushed_name(repository: Path) -> str:
+    address = subprocess.check_output(["git", "remote", "get-url", "origin"], cwd=repository, text=True)
+    return Path(address.strip()).name.removesuffix(".git")
 
 
 def login(folder: Path, password: str = service.PASSWORD) -> Path:

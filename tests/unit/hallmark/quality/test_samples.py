@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hallmark.datasets import read_frame
+from hallmark.datasets import open_independent, open_training, read_frame
 from hallmark.documents.loading import parse
 from hallmark.documents.model import load_model
 from hallmark.documents.policy import load_policy
@@ -41,17 +41,18 @@ failingRows:
 def judged(sample: str, rules: str = "{}") -> Findings:
     folder = SAMPLES / sample
     model, policy = load_model(folder / "repository"), load_policy(folder / "validators/policy")
-    named = policy.data.independent
-    training = read_frame(folder / "repository" / model.data.training, what="training")
-    independent = read_frame(folder / "validators/data" / named.path, what="independent")
-    return check_quality(
-        training.lazy(),
-        independent.lazy(),
-        parse(rules, Quality, name="policy.yaml"),
-        features=model.data.features,
-        label=model.data.label,
-        task=model.task,
-    )
+    with (
+        open_training(folder / "repository", model, policy) as training,
+        open_independent(folder / "validators/data", None, policy) as independent,
+    ):
+        return check_quality(
+            training.frame,
+            independent.frame,
+            parse(rules, Quality, name="policy.yaml"),
+            features=model.data.features,
+            label=model.data.label,
+            task=model.task,
+        )
 
 
 def refused(found: Findings) -> list[Check]:
