@@ -1,0 +1,74 @@
+"""All parts of this package that judge, as the policy's `model.behaviour` asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import polars as pl
+
+from hallmark.behaviour.fairness import judge_fairness
+from hallmark.behaviour.outcomes import Outcomes, Task, by_row, outcomes
+from hallmark.behaviour.plan import planned
+from hallmark.behaviour.probe_judgement import judge_probes
+from hallmark.behaviour.slices import judge_slices
+from hallmark.datasets import ROW
+from hallmark.documents.rules_behaviour import Behaviour, Declared
+from hallmark.errors import BadInputError
+from hallmark.findings import Findings, together
+
+
+def judge_behaviour(
+    features: pl.DataFrame,
+    labels: pl.DataFrame,
+    predictions: pl.DataFrame,
+    rules: Behaviour,
+    *,
+    task: Task,
+    groups: pl.DataFrame | None = None,
+    key: pl.DataFrame | None = None,
+    own: Declared | None = None,
+    offered: Sequence[str] = (),
+) -> Findings:
+    """Slices, fairness and every test with changed rows. The parts say which figures they leave.
+
+    Args:
+        features: `row` and the features, as `features/features.parquet`.
+        labels: {row, label}.
+        predictions: {row, prediction, perhaps `probability:<class>`} for these rows and those of `key`.
+        groups: `row` and the columns that `rules.group_columns` names, as `labels/groups.parquet`.
+        key: {row, base, test}, as `labels/probes.parquet`; None where none was made.
+        own: `behaviour` of hallmark.yaml.
+        offered: the columns that the policy offers to any model.
+
+    Raises:
+        BadInputError: what was asked for cannot be judged from this; each part says why.
+    """
+    found = outcomes(labels, predictions, task)
+    table = features
+    if groups is not None:
+        if not by_row(groups, "the groups")[ROW].equals(found.rows):
+            raise BadInputError(
+                f"the groups are not about the {found.height} labelled rows",
+                solution="hand over the results of one run",
+            )
+        more = [name for name in groups.columns if name == ROW or name not in features.columns]
+        table = features.join(groups.select(more), on=ROW, how="left", maintain_order="left")
+    return together(_parts(table, features, found, predictions, rules, key, own, offered))
+
+
+def _parts(
+    table: pl.DataFrame, features: pl.DataFrame, found: Outcomes, predictions: pl.DataFrame, rules: Behaviour,
+    key: pl.DataFrame | None, own: Declared | None, offered: Sequence[str],
+) -> Iterator[Findings]:  # fmt: skip
+    if rules.slices is not None:
+        yield judge_slices(table, found, rules.slices)
+    for place, rule in enumerate(rules.fairness):
+        yield judge_fairness(table, found, rule, where=f"model.behaviour.fairness.{place}")
+    columns = [name for name in features.columns if name != ROW]
+    if key is not None:
+        yield judge_probes(key, predictions, found, rules, features=columns, own=own, offered=offered)
+    elif planned(rules, columns, own=own, offered=offered):
+        raise BadInputError(
+            "model.behaviour asks for tests with changed rows, but no such rows were made",
+            solution="let prepare-evaluation make them, in the same run",
+        )
