@@ -65,7 +65,7 @@ def main() -> None:
         epilog=f"example: {EXAMPLE}",
     )
     parser.add_argument("--repository", type=Path, required=True, help="the maker's folder")
-    parser.add_argument("--validators", type=Path, required=True, help="holds policy/ and data/")
+    parser.add_argument("--validators", type=Path, required=True, help="holds policy/, and data/ or data-credential/")
     parser.add_argument("--config", type=Path, required=True, help="holds production/kustomization.yaml")
     options = parser.parse_args()
 

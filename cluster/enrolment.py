@@ -58,6 +58,7 @@ class Enrolled:
         claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}
         held = {
             "validation-data": f"{self.name}-validation-data",
+            "data-credential": f"{self.name}-data-credential",
             "signing-key": "signing-key",
             "source-credential": "source-credential",
             "config-credential": "config-credential",
@@ -188,7 +189,10 @@ def _apply_validators(name: str, validators: Path) -> None:
         shutil.copy(pair.public, policy / "cosign.pub")
         digest = policy_digest(policy)
         kubectl.apply(config_map(f"{name}-policy", files_of(policy)))
-    kubectl.apply(secret(f"{name}-validation-data", files_of(validators / "data")))
+    # Only data that has to be fetched needs the credential; the task that would mount it does not run without.
+    for what, folder in {"validation-data": "data", "data-credential": "data-credential"}.items():
+        held = files_of(validators / folder) if (validators / folder).is_dir() else {}
+        kubectl.apply(secret(f"{name}-{what}", held))
     accepted = STATE / "accepted-policies"
     lines = accepted.read_text().splitlines() if accepted.exists() else []
     kept = [line for line in lines if not line.endswith(f"  # {name}")]

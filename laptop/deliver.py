@@ -26,7 +26,9 @@ def main() -> int:
         epilog=f"example: {EXAMPLE}",
     )
     parser.add_argument("--repository", type=Path, default=SAMPLE / "repository", help="the maker's folder")
-    parser.add_argument("--validators", type=Path, default=SAMPLE / "validators", help="holds policy/ and data/")
+    parser.add_argument(
+        "--validators", type=Path, default=SAMPLE / "validators", help="holds policy/, and data/ or data-credential/"
+    )
     parser.add_argument("--config", type=Path, default=SAMPLE / "config", help="holds production/kustomization.yaml")
     parser.add_argument("--state", type=Path, default=Path(".hallmark"), help="what is kept between runs")
     parser.add_argument("--quiet", action="store_true", help="no live view of the run")

@@ -15,6 +15,7 @@ import yaml
 
 from hallmark.documents.model import load_model
 from hallmark.documents.policy import load_policy, policy_digest
+from hallmark.documents.rules_inputs import is_remote
 from hallmark.errors import BadInputError, ToolFailedError
 from hallmark.files import write_text
 from laptop import git_server, interruptible, kustomization, repositories
@@ -65,6 +66,11 @@ class Project:
     @property
     def data(self) -> Path:
         return self.folder / "data"
+
+    @property
+    def data_credential(self) -> Path:
+        """Files of the credential for independent data that has to be fetched; where there is one."""
+        return self.folder / "data-credential"
 
     @property
     def signing_key(self) -> Path:
@@ -185,6 +191,8 @@ def tkn_solo(project: Project, folder: Path) -> list[str]:
     }
     if world.base.store is not None:
         volumes["--claim"]["base-store"] = world.base.store
+    if project.data_credential.is_dir():
+        volumes["--secret"]["data-credential"] = project.data_credential
     given = [f"{flag}={name}={path}" for flag, entries in volumes.items() for name, path in entries.items()]
     return [
         str(Path(sys.executable).with_name("tkn-solo")),
@@ -230,6 +238,8 @@ def pipeline_run(project: Project, run_name: str, revision: str) -> dict[str, An
     ]
     if world.base.store is not None:
         workspaces.append({"name": "base-store", "persistentVolumeClaim": {"claimName": "base-store"}})
+    if project.data_credential.is_dir():
+        workspaces.append({"name": "data-credential", "secret": {"secretName": "data-credential"}})
     return {
         "apiVersion": "tekton.dev/v1",
         "kind": "PipelineRun",
@@ -243,8 +253,8 @@ def pipeline_run(project: Project, run_name: str, revision: str) -> dict[str, An
 
 
 def _check_validators(validators: Path) -> None:
-    load_policy(validators / "policy")
-    if not (validators / "data").is_dir():
+    policy = load_policy(validators / "policy")
+    if not is_remote(policy.data.independent.path) and not (validators / "data").is_dir():
         raise BadInputError(
             f"{validators / 'data'} is not a folder",
             solution="the validators' folder (VALIDATORS, --validators) has to hold policy/ and data/",
@@ -279,9 +289,11 @@ def _tell_if_unused(folder: Path, project: Project, say: Say) -> None:
 
 def _lay_out_validators(validators: Path, project: Project) -> None:
     """The validators' folders and the signing secret, which names the policies that the key may serve."""
-    for name in ("policy", "data"):
-        shutil.rmtree(project.folder / name, ignore_errors=True)
-        shutil.copytree(validators / name, project.folder / name)
+    for folder in (project.policy, project.data, project.data_credential):
+        shutil.rmtree(folder, ignore_errors=True)
+        if (validators / folder.name).is_dir():
+            shutil.copytree(validators / folder.name, folder)
+    project.data.mkdir(exist_ok=True)
     keys = project.world.keys
     shutil.copy(keys.public, project.policy / "cosign.pub")
     project.signing_key.mkdir(mode=0o700, exist_ok=True)

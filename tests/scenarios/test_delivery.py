@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from engines.refusal import REFUSALS, Refusal, lay_out
 from laptop import registry, world
 from laptop.delivery import Delivery, Project, deliver, set_up
 from laptop.repositories import head, publish
+from services.s3 import SECRET_KEY, s3_server
 
 
 @pytest.fixture(scope="session")
@@ -150,3 +152,29 @@ def signatures(project: Project, digest: str) -> int:
     tag = f"{digest.replace(':', '-')}.sig"
     argv = ["skopeo", "inspect", "--raw", "--tls-verify=false", f"--authfile={project.world.releases.auth_file}"]
     return len(json.loads(run([*argv, f"docker://{project.release_image}:{tag}"]).stdout)["layers"])
+
+
+def test_independent_data_is_fetched_with_a_credential_that_one_task_has(services: world.World, tmp_path: Path) -> None:
+    """From a real S3 server; other data in its place stops the run before anything of it was read."""
+    with s3_server() as bucket:
+        sides = lay_out(tmp_path / "nothing", tmp_path)
+        given = sides.validators / "data" / "independent.csv"
+        bucket.put("validation", "iris/2026.csv", given.read_bytes())
+        shutil.rmtree(sides.validators / "data")
+        bucket.credential(sides.validators / "data-credential")
+        rules = sides.validators / "policy" / "policy.yaml"
+        where = f"path: s3://validation/iris/2026.csv\n    s3: {{endpoint: '{bucket.endpoint}'}}"
+        rules.write_text(rules.read_text().replace("path: independent.csv", where))
+        project = set_up(services, sides, "fetched")
+        delivery = deliver(project, "fetched", quiet=True)
+        assert delivery.exit_code == 0, delivery.run["status"]["conditions"]
+        assert SECRET_KEY not in "".join(logs_of(delivery).values())
+        assert "fetch-data" in delivery.report.read_text()
+
+        bucket.put("validation", "iris/2026.csv", b"sepal_length\n1\n")
+        refused = deliver(project, "other", quiet=True)
+    assert refused.exit_code == 1
+    assert exit_codes(refused, "fetch-data") == [1]
+    assert refused.results["stopped-by"].startswith("fetch-data: the independent data s3://validation/iris/2026.csv")
+    assert not (refused.volume / "fetched" / "data").exists()
+    assert not (refused.volume / "labels").exists() or not list((refused.volume / "labels").iterdir())

@@ -60,7 +60,8 @@ def run(params: Params, context: Context) -> Outcome:
     """Train. Figures: `training`, the content of training.json, and `confinement`."""
     require_digest("the source", sha256_tree(params.source), params.source_digest)
     model = load_model(params.source)
-    data_digest = find(params.source, model.data.training, f"hallmark.yaml: data.training: {model.data.training}").digest()
+    training = find(params.source, model.data.training, f"hallmark.yaml: data.training: {model.data.training}")
+    data_digest = training.digest()
     _declared(params.source, model.training.script, "training.script")
     with guard.private_folder() as folder:
         made = folder / f"model.{model.model.format}"
