@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hallmark.accuracy.bootstrap import Array, Measure, Values
+from hallmark.documents.rules_model import OF_PROBABILITIES
 from hallmark.errors import BadInputError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 BINS = 10
 """Of the calibration error, equally wide, each with its upper edge."""
+AREAS = frozenset({"roc_auc", "pr_auc"})
 _EPSILON = float(np.finfo(np.float64).eps)
 """Probabilities are kept this far from 0 and 1 in the log loss, as scikit-learn does."""
 Codes = NDArray[np.intp]
@@ -59,10 +61,15 @@ class Answers:
         some = None if self.probabilities is None else self.probabilities[rows]
         return replace(self, truth=self.truth[rows], predicted=self.predicted[rows], probabilities=some)
 
-    def measure(self) -> Measure:
-        parts: list[Measure] = [_Confusion(self)]
-        if self.probabilities is not None:
-            parts += [_Losses(self, self.probabilities), _Rankings(self, self.probabilities)]
+    def measure(self, only: str | None = None) -> Measure:
+        """Of all metrics, or of one and those that come with it."""
+        parts: list[Measure] = []
+        if only is None or only not in OF_PROBABILITIES:
+            parts.append(_Confusion(self))
+        if self.probabilities is not None and (only is None or only in AREAS):
+            parts.append(_Rankings(self, self.probabilities))
+        if self.probabilities is not None and (only is None or only in OF_PROBABILITIES - AREAS):
+            parts.append(_Losses(self, self.probabilities))
         return lambda counts: {name: value for part in parts for name, value in part(counts).items()}
 
 

@@ -13,7 +13,9 @@ _WORST = 1e300
 """The largest error, and the largest ratio of squared errors to the truth's own spread, that is told: JSON has no
 infinity."""
 _SAME = 1e-24
-"""Truths whose spread, as a share of their squares, is no more than this differ by rounding alone."""
+"""Truths whose spread, as a share of their squares, is no more than this may differ by rounding alone."""
+_LEAST = 1e-300
+"""What a spread is taken for that has no square."""
 _EPSILON = float(np.finfo(np.float64).eps)
 """A true number is taken to be no nearer to 0 than this in the percentage error, as scikit-learn does."""
 
@@ -39,7 +41,8 @@ class Numbers:
     def take(self, rows: NDArray[np.intp]) -> Numbers:
         return Numbers(truth=self.truth[rows], predicted=self.predicted[rows])
 
-    def measure(self) -> Measure:
+    def measure(self, only: str | None = None) -> Measure:
+        """Of all metrics: they come together."""
         return _Errors(self)
 
 
@@ -52,10 +55,9 @@ class _Errors:
         squares = np.square(size / self.largest)
         with np.errstate(over="ignore"):
             shares = np.minimum(size / np.maximum(np.abs(sample.truth), _EPSILON), _WORST)
-            deviations = sample.truth - sample.truth.mean()
         self.columns = np.column_stack([squares, size, shares])
-        self.scale = float(np.abs(deviations).max())
-        self.deviations = deviations / (self.scale or 1.0)
+        self.scale = float(np.abs(sample.truth).max()) or 1.0
+        self.truth = sample.truth / self.scale
 
     def __call__(self, counts: Array) -> Values:
         rows = counts.sum(axis=1)
@@ -71,12 +73,12 @@ class _Errors:
 
     def _r2(self, counts: Array, rows: Array, squares: Array) -> Array:
         """NaN for a resample whose truths are all the same."""
-        if not self.scale:
-            return np.full(len(rows), np.nan)
-        middle = counts @ self.deviations / rows
-        spread = np.einsum("ij,ij->i", counts, np.square(self.deviations - middle[:, None])) / rows
-        known = spread > _SAME * (counts @ np.square(self.deviations)) / rows
+        middle = counts @ self.truth / rows
+        spread = np.einsum("ij,ij->i", counts, np.square(self.truth - middle[:, None])) / rows
+        for index in np.flatnonzero(spread <= _SAME * (counts @ np.square(self.truth)) / rows):
+            drawn = self.truth[counts[index] > 0]
+            spread[index] = np.nan if drawn.min() == drawn.max() else max(spread[index], _LEAST)
         with np.errstate(over="ignore"):
             unit = np.minimum(np.float64(self.largest) / self.scale, _WORST)
-            ratio = np.minimum(squares / np.where(known, spread, np.nan) * unit * unit, _WORST)
+            ratio = np.minimum(squares / spread * unit * unit, _WORST)
         return np.asarray(1 - ratio)

@@ -1,11 +1,11 @@
 import math
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest  # type: ignore[import-untyped]
 
-from hallmark.judgement import confusion_matrix, wilson_interval
+from hallmark.judgement import wilson_interval
+from hallmark.regression import same_number
 
 
 @given(st.integers(1, 5000).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total))))
@@ -18,20 +18,8 @@ def test_the_interval_is_scipy_s(counts: tuple[int, int]) -> None:
     assert 0 <= low < high <= 1
 
 
-def test_the_matrix_counts_true_classes_by_row() -> None:
-    matrix = confusion_matrix(["b", "a", "a", "b"], ["b", "a", "b", "a"])
-    assert matrix == {"labels": ["a", "b"], "counts": [[1, 1], [1, 1]]}
-    assert confusion_matrix(["a", "a", "b"], ["a", "b", "b"]) == {"labels": ["a", "b"], "counts": [[1, 1], [0, 1]]}
-
-
-def test_answers_that_are_no_class_are_counted_under_one_name() -> None:
-    matrix = confusion_matrix(["a", "b"], ["<script>", "else"])
-    assert matrix is not None
-    assert matrix["labels"] == ["a", "b", "(no known class)"]
-    assert matrix["counts"] == [[0, 0, 1], [0, 0, 1], [0, 0, 0]]
-
-
-@pytest.mark.parametrize(("classes", "drawn"), [(50, True), (51, False)])
-def test_a_matrix_that_nobody_could_read_is_left_out(classes: int, drawn: bool) -> None:
-    labels = [f"c{number}" for number in range(classes)]
-    assert (confusion_matrix(labels, labels) is not None) is drawn
+def test_numbers_are_the_same_up_to_the_tolerance_only() -> None:
+    assert same_number("100", "100.00001", 1e-6)
+    assert not same_number("100", "100.0002", 1e-6)
+    assert same_number("0", "0.0", 0)
+    assert not same_number("setosa", "setosa", 1)
