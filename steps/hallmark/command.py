@@ -56,6 +56,8 @@ COMMANDS: dict[str, str] = {
     "verify-image": "check signature and verdict against the policy; fails closed",
     "update-manifest": "commit the image's digest to the configuration repository",
     "report": "one HTML page, JSON and JUnit about the whole run",
+    "policy-check": "what a policy asks, where each value comes from, and its mistakes",
+    "policy-admission": "the policy's verdict as Rego and CUE, for cosign and admission controllers",
 }
 """Every command and its one line of help. The module is `hallmark.commands.<name with underscores>`, imported only
 when it is called: a command must not pay for the imports of another."""

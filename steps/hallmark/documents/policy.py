@@ -37,8 +37,8 @@ class Lfs(Document):
         pattern=r"^https?://[^\s/@]+/\S*$",
         description="URL of the LFS server, where it is not the repository's own; the git credential is sent to it.",
     )
-    maximum_bytes: int = Field(default=16 << 30, ge=1, description="Of all objects of a commit together.")
-    timeout: int = Field(default=3600, gt=0, description="Seconds that fetching may take.")
+    maximum_bytes: Lower[int] = Field(default=16 << 30, ge=1, description="Of all objects of a commit together.")
+    timeout: Lower[int] = Field(default=3600, gt=0, description="Seconds that fetching may take.")
 
 
 class Source(Document):

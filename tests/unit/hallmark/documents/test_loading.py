@@ -50,7 +50,7 @@ def test_a_missing_key_is_named() -> None:
         ("minimum: 0.9", "minimum: 1.9", "less than or equal to 1"),
         ("minimum: 0.9", "minimum: '0.9'", "valid number"),
         ("minimum: 0.9", "minimum: .nan", "minimum"),
-        ("path: independent.csv", "path: ../independent.csv", "inside the repository"),
+        ("path: independent.csv", "path: ../independent.csv", "must be a path inside"),
         ("kind: Policy", "kind: Polity", "Policy"),
         ("formats: [skops]", "formats: [exe]", "skops"),
         ("maximumOverlap: 0", "maximumOverlap: 0\n  maximumOverlap: 1", "stands twice"),

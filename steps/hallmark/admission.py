@@ -1,0 +1,136 @@
+"""What a policy asks of a verdict, as Rego and as CUE: for `cosign verify-attestation --policy` and admission
+controllers that run without Hallmark. `hallmark.release` is the same list as Python; tests hold all three against the
+same verdicts.
+
+Both read the in-toto statement that cosign hands over as `input` (Rego) or the root (CUE). CUE takes a value that is
+missing for the one that is asked for, unless its key is marked as required (`!`), so every key is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from hallmark.documents.policy import Policy
+from hallmark.documents.rules_model import AtLeast, Limit
+from hallmark.verdict import CLOCK_SKEW, PREDICATE_TYPE
+
+API_VERSION, KIND = "hallmark.dev/v1alpha1", "Verdict"
+
+
+def rego(policy: Policy, policy_digest: str) -> str:
+    """The policy as Rego of OPA 0.59 and later: `data.signature.allow`, which is what cosign asks for."""
+    asked = [
+        f"input.predicateType == {_text(PREDICATE_TYPE)}",
+        "some subject in input.subject",
+        'verdict.image.digest == concat(":", ["sha256", subject.digest.sha256])',
+        f"verdict.apiVersion == {_text(API_VERSION)}",
+        f"verdict.kind == {_text(KIND)}",
+        "verdict.passed == true",
+        "every check in verdict.checks { check.passed == true }",
+        f"verdict.policy in {_set(_policies(policy, policy_digest))}",
+        f"verdict.model.name == {_text(policy.metadata.name)}",
+        *([f"verdict.source.repository in {_set(policy.source.repositories)}"] if policy.source.repositories else []),
+        f"every gate in {_set(policy.required_gates)} {{ verdict.gates[gate].passed == true }}",
+        f"verdict.data.rows >= {policy.model.minimum_rows}",
+        f"verdict.data.overlap <= {_number(policy.data.maximum_overlap)}",
+        *(line for name, limit in policy.model.metrics.limits.items() for line in _rego_metric(name, limit)),
+        "judged := time.parse_rfc3339_ns(verdict.judgedAt)",
+        f"judged <= time.now_ns() + {_nanoseconds(CLOCK_SKEW)}",
+    ]
+    if policy.signing.valid_for is not None:
+        asked.append(f"time.now_ns() - judged < {_nanoseconds(timedelta(days=policy.signing.valid_for))}")
+    body = "\n".join(f"\t{line}" for line in asked)
+    return (
+        f"# Written by `hallmark policy admission` from the policy {policy_digest}.\n"
+        "package signature\n\nimport rego.v1\n\n"
+        "verdict := input.predicate\n\ndefault allow := false\n\nallow if {\n" + body + "\n}\n"
+    )
+
+
+def cue(policy: Policy, policy_digest: str, now: datetime) -> str:
+    """The policy as CUE of 0.6 and later. CUE has no clock: it refuses what had expired at `now`, and no more."""
+    days = policy.signing.valid_for
+    judged = [] if days is None else [f">{_text(_time(now - timedelta(days=days)))}"]
+    wanted: dict[str, Any] = {
+        "predicateType": _text(PREDICATE_TYPE),
+        "predicate": {
+            "apiVersion": _text(API_VERSION),
+            "kind": _text(KIND),
+            "passed": "true",
+            "checks": "[...{passed!: true}]",
+            "judgedAt": " & ".join(["string", '=~"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"', *judged]),
+            "policy": " | ".join(map(_text, _policies(policy, policy_digest))),
+            "model": {"name": _text(policy.metadata.name)},
+            "gates": {gate: {"passed": "true"} for gate in policy.required_gates},
+            "data": {
+                "rows": f">={policy.model.minimum_rows}",
+                "overlap": f"<={_number(policy.data.maximum_overlap)}",
+            },
+            "metrics": {name: _cue_metric(limit) for name, limit in policy.model.metrics.limits.items()},
+        },
+    }
+    if policy.source.repositories:
+        wanted["predicate"]["source"] = {"repository": " | ".join(map(_text, policy.source.repositories))}
+    head = [
+        f"// Written by `hallmark policy admission` from the policy {policy_digest} at {_time(now)}.",
+        "// CUE has no clock and is not asked to compare two values of a verdict: make this file anew every month, and",
+        "// prefer verdict.rego, which tells the age at the time of asking and holds the image against the subject.",
+    ]
+    return "\n".join([*head, *_cue(wanted, 0)]) + "\n"
+
+
+def _rego_metric(name: str, limit: Limit) -> Iterator[str]:
+    at = f"verdict.metrics[{_text(name)}]"
+    end = "value" if limit.decide == "estimate" else "low" if isinstance(limit, AtLeast) else "high"
+    if isinstance(limit, AtLeast):
+        yield f"{at}.{end} >= {_number(limit.minimum)}"
+    else:
+        yield f"{at}.{end} <= {_number(limit.maximum)}"
+    if limit.precision is not None:
+        yield f"({at}.high - {at}.low) / 2 <= {_number(limit.precision)}"
+
+
+def _cue_metric(limit: Limit) -> dict[str, str]:
+    end = "value" if limit.decide == "estimate" else "low" if isinstance(limit, AtLeast) else "high"
+    asked = f">={_number(limit.minimum)}" if isinstance(limit, AtLeast) else f"<={_number(limit.maximum)}"
+    return {end: asked}
+
+
+def _cue(wanted: dict[str, Any], depth: int) -> Iterator[str]:
+    """Fields of a struct, each required."""
+    for key, value in wanted.items():
+        head = f"{chr(9) * depth}{_text(key)}!: "
+        if isinstance(value, dict):
+            yield f"{head}{{"
+            yield from _cue(value, depth + 1)
+            yield f"{chr(9) * depth}}}"
+        else:
+            yield f"{head}{value}"
+
+
+def _policies(policy: Policy, policy_digest: str) -> list[str]:
+    return [policy_digest, *policy.signing.trusted_policies]
+
+
+def _text(value: str) -> str:
+    """A string literal: JSON's is one of Rego and of CUE, which knows no pairs of surrogates."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _number(value: float) -> str:
+    return json.dumps(value)
+
+
+def _set(values: list[Any]) -> str:
+    return f"{{{', '.join(_text(value) for value in values)}}}"
+
+
+def _nanoseconds(time: timedelta) -> int:
+    return int(time.total_seconds()) * 10**9
+
+
+def _time(time: datetime) -> str:
+    return f"{time:%Y-%m-%dT%H:%M:%SZ}"

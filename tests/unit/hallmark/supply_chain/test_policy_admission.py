@@ -1,0 +1,157 @@
+"""policy-admission: real cosign with the Rego and the CUE file says of a verdict what verify-image says."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hallmark.documents.policy import policy_digest
+from hallmark.verdict import PREDICATE_TYPE
+
+from .supply_chain_helpers import Called
+from .supply_chain_images import Registries, days_ago, digest, verdict_content
+
+LANGUAGES = ("rego", "cue")
+Asked = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def admission(hallmark: Callable[..., Called], signing_policy: Path, tmp_path: Path) -> Path:
+    called = hallmark("policy-admission", policy=signing_policy, output=tmp_path / "admission")
+    assert called.code == 0, called.output
+    return tmp_path / "admission"
+
+
+@pytest.fixture
+def ask(registries: Registries, admission: Path) -> Asked:
+    """Attest a verdict to a new image, and let cosign admit it by the file of a language."""
+
+    def call(language: str, content: Callable[[str], Any]) -> subprocess.CompletedProcess[str]:
+        found = registries.push(registries.release)
+        image = f"{registries.release}@{found}"
+        registries.attest(image, content(found), predicate_type=PREDICATE_TYPE)
+        argv = ["cosign", "verify-attestation", f"--key={registries.key.public}", "--insecure-ignore-tlog=true"]
+        argv += [f"--type={PREDICATE_TYPE}", f"--policy={admission / f'verdict.{language}'}", image]
+        env = {"PATH": os.environ["PATH"], "HOME": str(admission), "DOCKER_CONFIG": str(registries.releases.credential)}
+        return subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+
+    return call
+
+
+@pytest.fixture
+def content(registries: Registries, signing_policy: Path) -> Callable[..., dict[str, Any]]:
+    def make(image_digest: str, **changes: Any) -> dict[str, Any]:
+        return verdict_content(policy_digest(signing_policy), registries.candidate, image_digest, **changes)
+
+    return make
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_passing_verdict_is_admitted(ask: Asked, content: Callable[..., dict[str, Any]], language: str) -> None:
+    done = ask(language, content)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"passed": False},
+        {"kind": "Opinion"},
+        {"checks": [{"name": "overlap", "passed": False, "value": "", "limit": ""}]},
+        {"policy": digest("9")},
+        {"judgedAt": days_ago(366)},
+        {"judgedAt": "2026"},
+        {"gates": {}},
+        {
+            "gates": {
+                name: {"passed": name != "test-image", "report": digest("5")} for name in ("check-code", "test-image")
+            }
+        },
+        {"metrics": {}},
+        {"metrics": {"accuracy": {"value": 0.89, "minimum": 0.5, "low": 0.85, "high": 0.99}}},
+        {"data": {"training": digest("3"), "independent": digest("4"), "rows": 29, "overlap": 0}},
+        {"data": {"training": digest("3"), "independent": digest("4"), "rows": 45, "overlap": 0.2}},
+        {"model": {"name": "wine", "version": "1.2.3", "digest": digest("2")}},
+    ],
+    ids=str,
+)
+def test_what_verify_image_refuses_is_not_admitted(
+    ask: Asked, content: Callable[..., dict[str, Any]], language: str, changes: dict[str, Any]
+) -> None:
+    done = ask(language, lambda found: content(found, **changes))
+    assert done.returncode != 0
+    assert "none of the attestations matched" in done.stderr or "validat" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("changes", [{"judgedAt": days_ago(-1)}, {"image": {"repository": "x", "digest": digest("9")}}])
+def test_rego_also_refuses_what_is_from_the_future_or_about_another_image(
+    ask: Asked, content: Callable[..., dict[str, Any]], changes: dict[str, Any]
+) -> None:
+    assert ask("rego", lambda found: content(found, **changes)).returncode != 0
+
+
+ASKED = [
+    ("passed",),
+    ("judgedAt",),
+    ("policy",),
+    ("model", "name"),
+    ("data", "rows"),
+    ("data", "overlap"),
+    ("gates", "check-code", "passed"),
+    ("metrics", "accuracy", "value"),
+    ("kind",),
+    ("apiVersion",),
+    ("checks",),
+]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("missing", ASKED, ids=".".join)
+def test_what_is_missing_is_not_admitted(
+    ask: Asked, content: Callable[..., dict[str, Any]], language: str, missing: tuple[str, ...]
+) -> None:
+    def without(found: str) -> dict[str, Any]:
+        whole = copy.deepcopy(content(found))
+        inner = whole
+        for key in missing[:-1]:
+            inner = inner[key]
+        del inner[missing[-1]]
+        return whole
+
+    assert ask(language, without).returncode != 0
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_texts_of_a_policy_cannot_leave_their_quotes(
+    hallmark: Callable[..., Called],
+    registries: Registries,
+    signing_policy: Path,
+    admission: Path,
+    ask: Asked,
+    content: Callable[..., dict[str, Any]],
+    language: str,
+) -> None:
+    odd = 'https://x/" | _ | "\\(1) {{ \\u é 😀 \t'
+    with (signing_policy / "policy.yaml").open("a") as file:
+        file.write(f"source: {{repositories: [{json.dumps(odd, ensure_ascii=False)}]}}\n")
+    called = hallmark("policy-admission", policy=signing_policy, output=admission)
+    assert called.code == 0, called.output
+    source = content("")["source"]
+    done = ask(language, lambda found: content(found, source={**source, "repository": odd}))
+    assert done.returncode == 0, done.stderr
+    assert ask(language, content).returncode != 0
+
+
+def test_a_policy_with_a_mistake_is_bad_input(
+    hallmark: Callable[..., Called], signing_policy: Path, tmp_path: Path
+) -> None:
+    (signing_policy / "policy.yaml").write_text("kind: Policy\n")
+    assert hallmark("policy-admission", policy=signing_policy, output=tmp_path / "out").code == 2
