@@ -5,8 +5,8 @@ executable, nothing can grow while it is read, and what is not exactly right rai
 
     length of the header (4 bytes) | header (JSON) | one number of 8 bytes a row | rows x classes floats of 8 bytes
 
-The header's `kind` says what the numbers are: `int`, `float`, or `label`, places in the header's list `labels`. `classes`
-names the probabilities' columns; null: the model gives none.
+The header's `kind` says what the numbers are: `int`, `float`, or `label`, places in the header's list `labels`. Its
+`classes` name the probabilities' columns; null: the model gives none.
 """
 
 from __future__ import annotations

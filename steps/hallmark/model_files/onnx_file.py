@@ -1,7 +1,7 @@
 """Looks through an ONNX file before anything is built of it: it has to be whole, and of standard operators.
 
-An ONNX file may keep its tensors in other files, whose paths it names itself (CVE-2022-25882, CVE-2024-27318), and may ask
-for operators of a library. Neither is needed for a model that is one file, so neither is allowed.
+An ONNX file may keep its tensors in other files, whose paths it names itself (CVE-2022-25882, CVE-2024-27318), and may
+ask for operators of a library. Neither is needed for a model that is one file, so neither is allowed.
 """
 
 from __future__ import annotations

@@ -140,15 +140,15 @@ class ModelProcess:
         return time.perf_counter() - started
 
     def memory(self) -> tuple[int, int]:
-        """Bytes that the process and its descendants have in memory now, and had at most: VmRSS, VmHWM of proc(5)."""
-        now, most = 0, 0
-        for pid in _tree(self.pid):
-            with contextlib.suppress(OSError, ValueError):
-                lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-                told = dict(line.split(":", 1) for line in lines if line.startswith(("VmRSS:", "VmHWM:")))
-                now += int(told["VmRSS"].split()[0]) << 10
-                most += int(told["VmHWM"].split()[0]) << 10
-        return now, most
+        """Bytes that the process and its descendants have in memory now, and had at most: VmRSS, VmHWM of proc(5).
+
+        Raises RefusedByModelError where the process is gone.
+        """
+        sizes = [_memory(pid) for pid in _tree(self.pid)]
+        if sizes[0] is None:
+            raise RefusedByModelError("its process ended without an answer")
+        there = [size for size in sizes if size is not None]
+        return sum(now for now, _ in there), sum(most for _, most in there)
 
     def _ask(self, tag: bytes, body: bytes, *, limit: int = _SHORT) -> bytearray:
         with _as_refusal():
@@ -229,6 +229,16 @@ def _as_refusal() -> Iterator[None]:
         raise RefusedByModelError(str(error)) from error
     except OSError as error:
         raise RefusedByModelError("its process ended without an answer") from error
+
+
+def _memory(pid: int) -> tuple[int, int] | None:
+    """VmRSS and VmHWM of a process in bytes; None where it has ended, also where nobody has waited for it yet."""
+    with contextlib.suppress(OSError, ValueError):
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        told = dict(line.split(":", 1) for line in lines if line.startswith(("VmRSS:", "VmHWM:")))
+        if len(told) == 2:
+            return int(told["VmRSS"].split()[0]) << 10, int(told["VmHWM"].split()[0]) << 10
+    return None
 
 
 def _tree(pid: int) -> list[int]:
