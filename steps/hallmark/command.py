@@ -56,6 +56,7 @@ COMMANDS: dict[str, str] = {
     "verify-image": "check signature and verdict against the policy; fails closed",
     "update-manifest": "commit the image's digest to the configuration repository",
     "report": "one HTML page, JSON and JUnit about the whole run",
+    "explain": "in plain words why a model was refused, and what would have to change",
     "policy-check": "what a policy asks, where each value comes from, and its mistakes",
     "policy-admission": "the policy's verdict as Rego and CUE, for cosign and admission controllers",
 }

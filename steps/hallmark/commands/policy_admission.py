@@ -21,7 +21,7 @@ from hallmark.files import sha256_bytes, write_text
 from hallmark.gate_report import Check, decide
 from hallmark.verdict import PREDICATE_TYPE, this_second
 
-EXAMPLE = "hallmark policy admission --policy=policy --output=admission"
+EXAMPLE = "hallmark policy-admission --policy=policy --output=admission"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ from hallmark.documents.policy import Policy, policy_digest, policy_nodes
 from hallmark.gate_report import Check, decide
 from hallmark.release import public_keys
 
-EXAMPLE = "hallmark policy check --policy=policy"
+EXAMPLE = "hallmark policy-check --policy=policy"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,328 @@
+"""Why a model was refused, in plain words: from the gates' reports to reasons, and what each would take.
+
+Every reason says what was found, what was asked for, and what has to change; how far off it is stands there as a number
+of rows, lines or findings wherever the report allows to tell. A check that nothing here knows is told by its own name,
+value, limit and the report's solution, so that no refusal is without a reason.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hallmark.gate_report import Check, GateReport
+from hallmark.judgement import wilson_interval
+from hallmark.reporting.run import Gate, Run
+
+SHOWN = 5
+"""How many findings, tests or rows a reason names."""
+Words = tuple[str, str]
+"""What is the matter, and what would have to change."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """One thing that stands against the model."""
+
+    command: str
+    what: str
+    change: str
+    follows: bool = False
+    """Whether it is only the consequence of another command's refusal."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    outcome: str
+    """In a sentence."""
+    reasons: tuple[Reason, ...]
+    next_step: str
+    passed: tuple[str, ...]
+
+    def to_text(self) -> str:
+        """For a terminal."""
+        lines = [self.outcome]
+        for number, reason in enumerate(self.reasons, start=1):
+            lines += ["", f"{number}. {reason.command}: {reason.what}", f"   To change: {reason.change}"]
+        passed = [f"Passed: {', '.join(self.passed)}"] if self.passed else []
+        return "\n".join([*lines, "", *passed, f"Next: {self.next_step}"])
+
+    def to_markdown(self) -> str:
+        """For a page or a comment; what reports say is put in as text, not as markup."""
+        lines = [f"**{_plain(self.outcome)}**", ""]
+        for number, reason in enumerate(self.reasons, start=1):
+            lines.append(f"{number}. **{_plain(reason.command)}**: {_plain(reason.what)}")
+            lines.append(f"   *To change:* {_plain(reason.change)}")
+        passed = [f"Passed: {_plain(', '.join(self.passed))}", ""] if self.passed else []
+        return "\n".join([*lines, "", *passed, f"**Next:** {_plain(self.next_step)}"]) + "\n"
+
+
+def explain(run: Run) -> Explanation:
+    """The explanation of a run, or of as many of its reports as are there. The first reason is where to begin."""
+    first = run.failure
+    wrong = [gate for gate in (first, *run.other_failures) if gate is not None]
+    refused = {gate.command for gate in wrong}
+    reasons = [reason for gate in wrong for reason in _reasons(gate, refused)]
+    reasons.sort(key=lambda reason: reason.follows)
+    passed = tuple(gate.command for gate in run.gates if gate.result == "passed")
+    if reasons:
+        word = "was refused" if run.outcome == "refused" else "was not judged to its end"
+        others = len(reasons) - 1
+        more = f" and {others} more reason{'s' if others > 1 else ''}" if others else ""
+        outcome = f"The model {word}: {reasons[0].command}{more}."
+        next_step = reasons[0].change
+    elif run.outcome == "passed":
+        outcome, next_step = "Nothing stands against the model: every report passed.", "nothing has to change"
+    elif run.silently_failed:
+        task = run.silently_failed
+        outcome, next_step = f"The task {task} failed, though its reports passed.", f"see the log of the task {task}"
+    else:
+        left = ", ".join(gate.task for gate in run.gates if gate.result == "not run")
+        outcome, next_step = f"The run is not finished: {left} did not run.", "start the run again"
+    return Explanation(outcome=outcome, reasons=tuple(reasons), next_step=_sentence(next_step), passed=passed)
+
+
+def _reasons(gate: Gate, refused: set[str]) -> Iterator[Reason]:
+    report = gate.report
+    if report is None:
+        yield Reason(command=gate.command, what=_sentence(gate.summary), change=_sentence(gate.solution))
+        return
+    failed = [check for check in report.checks if not check.passed]
+    if report.status == "error" or not failed:
+        said = "nothing was decided, because " if report.status == "error" else ""
+        yield Reason(command=gate.command, what=_sentence(f"{said}{report.summary}"), change=_sentence(report.solution))
+        return
+    for check in failed:
+        what, change = _words(report, check)
+        cause = re.fullmatch(r"gate (.+)", check.name)
+        yield Reason(
+            command=gate.command,
+            what=_sentence(what),
+            change=_sentence(change or report.solution or "see the report of this command"),
+            follows=(cause is not None and cause[1] in refused) or _only_says_that_tests_failed(report, check),
+        )
+
+
+def _only_says_that_tests_failed(report: GateReport, check: Check) -> bool:
+    return report.command == "test-code" and check.name == "the test run" and bool(_entries(report, "failed_tests"))
+
+
+def _words(report: GateReport, check: Check) -> Words:
+    for command, pattern, rule in RULES:
+        if command in ("", report.command) and re.search(pattern, check.name):
+            words = rule(report, check)
+            if words is not None:
+                return words
+    return _anything(report, check)
+
+
+def _anything(report: GateReport, check: Check) -> Words:
+    limit = f"; asked for: {check.limit}" if check.limit else ""
+    detail = [line.strip() for line in check.detail.splitlines() if line.strip()][:SHOWN]
+    rows = _rows(report, check)
+    what = f"{check.name}: {check.value or 'no'}{limit}{rows}" + (f" ({'; '.join(detail)})" if detail else "")
+    return what, report.solution
+
+
+def _rows(report: GateReport, check: Check) -> str:
+    """The numbers of the rows that a check of data refused."""
+    for entry in _entries(report, "failing_rows"):
+        rows, total = entry.get("rows"), entry.get("total")
+        if entry.get("check") == check.name and isinstance(rows, list) and rows:
+            more = f" and {total - SHOWN} more" if isinstance(total, int) and total > SHOWN else ""
+            return f": rows {', '.join(map(str, rows[:SHOWN]))}{more} of the {entry.get('dataset', '')} data"
+    return ""
+
+
+def _metric(report: GateReport, check: Check) -> Words | None:
+    found = next((entry for entry in _entries(report, "metrics") if entry.get("name") == check.name), None)
+    if found is None:
+        return None
+    value, low, high = (float(found[key]) for key in ("value", "low", "high"))
+    minimum, bound = found.get("minimum"), found.get("decide") == "bound"
+    limit = float(found["maximum"] if minimum is None else minimum)
+    judged = value if not bound else low if minimum is not None else high
+    at = f"the {'lower' if minimum is not None else 'upper'} end of its 95 % interval" if bound else "it"
+    side = "below" if minimum is not None else "above"
+    what = f"{check.name} is {value:.4g}, and {at}{f' ({judged:.4g})' if bound else ''} is {side} {limit:g}"
+    rows = _number(next((c.value for c in report.checks if c.name == "rows judged"), ""))
+    if check.name == "accuracy" and minimum is not None and rows:
+        more = _more_right(round(value * rows), int(rows), limit, bound=bound)
+        if more is not None:
+            return what, f"{more} of {int(rows)} rows more would have to be right: improve the model or its data"
+    return (
+        what,
+        f"{check.name} would have to be {abs(judged - limit):.4g} {'higher' if side == 'below' else 'lower'}"
+        + (", or be measured on more rows, which narrows the interval" if bound else "")
+        + ": improve the model or its data",
+    )
+
+
+def _more_right(right: int, rows: int, limit: float, *, bound: bool) -> int | None:
+    """How many rows more would have to be right for `limit`; None where even all of them would not be enough."""
+    for more in range(1, rows - right + 1):
+        share = wilson_interval(right + more, rows)[0] if bound else (right + more) / rows
+        if share >= limit:
+            return more
+    return None
+
+
+def _overlap(report: GateReport, check: Check) -> Words | None:
+    told = re.match(r"([\d.e-]+) of (\d+) rows", check.value)
+    if told is None:
+        return None
+    count, total = float(told[1]), int(told[2])
+    count = round(count * total) if report.command == "verify-model" else round(count)
+    allowed = math.floor((_number(check.limit) or 0) * total)
+    what = f"{count} of {total} independent rows are in the training data too, at most {allowed} may be"
+    rows = _rows(report, check).removeprefix(": ")
+    where = f" ({rows}, as validate-data counts them)" if rows else ""
+    return what, f"take at least {count - allowed} of these rows out of the training data{where}, and train again"
+
+
+def _same_data(_: GateReport, check: Check) -> Words:
+    return (
+        "the model was trained on the very file that it is judged by",
+        "train on other data: what is judged on its own training data measures memory, not skill",
+    )
+
+
+def _format(_: GateReport, check: Check) -> Words:
+    allowed = check.limit.removeprefix("allowed: ")
+    return (
+        f"the model's file is {check.value}, and the policy takes {allowed} only",
+        f"let the training script write the model as {allowed}, and name that in hallmark.yaml",
+    )
+
+
+def _rows_judged(_: GateReport, check: Check) -> Words | None:
+    found, asked = _number(check.value), _number(check.limit)
+    if found is None or asked is None:
+        return None
+    what = f"the model was judged on {found:g} independent rows, and the policy asks for {asked:g}"
+    return what, f"the validators have to provide {asked - found:g} more independent rows"
+
+
+def _gate(_: GateReport, check: Check) -> Words:
+    gate = check.name.removeprefix("gate ")
+    if check.value == "no report":
+        return f"{gate} left no report, and the policy requires it", f"see why {gate} did not run, then run it"
+    return f"{gate} did not pass: {check.value}", f"mend what {gate} says"
+
+
+def _required_gates(_: GateReport, check: Check) -> Words:
+    return (
+        f"the verdict lacks a gate that the policy requires: {check.value}",
+        f"run all of these gates, and let verify-model judge anew: {check.limit}",
+    )
+
+
+def _container(report: GateReport, check: Check) -> Words:
+    return (
+        f"{check.value} from what the model itself predicts ({check.limit} may)",
+        "let the container predict with the very model file that it was built with, and prepare the features as the "
+        "training did",
+    )
+
+
+def _findings(report: GateReport, check: Check) -> Words | None:
+    lines = [line.strip() for line in check.detail.splitlines() if line.strip()]
+    if not lines or not re.match(r"\d+ findings?", check.value):
+        return None
+    places = "; ".join(lines[:SHOWN])
+    more = f" and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
+    return f"{check.name}: {check.value}: {places}{more}", report.solution
+
+
+def _tests(report: GateReport, check: Check) -> Words | None:
+    failed = [str(entry.get("name")) for entry in _entries(report, "failed_tests")]
+    if not failed:
+        return None
+    more = f" and {len(failed) - SHOWN} more" if len(failed) > SHOWN else ""
+    return f"{check.value}: {', '.join(failed[:SHOWN])}{more}", report.solution
+
+
+def _coverage(_: GateReport, check: Check) -> Words | None:
+    told = re.match(r"([\d.]+) % of (\d+) lines", check.value)
+    asked = _number(check.limit)
+    if told is None or asked is None:
+        return None
+    lines = math.ceil((asked - float(told[1])) / 100 * int(told[2]))
+    return (
+        f"the tests run {told[1]} % of {told[2]} lines, and {asked:g} % are asked for",
+        f"write tests that run about {max(1, lines)} lines more",
+    )
+
+
+def _age(_: GateReport, check: Check) -> Words:
+    if "future" in check.value:
+        return f"the verdict was {check.value}", "set the clocks of the judge and of this machine, then deliver again"
+    return (
+        f"the verdict has expired: {check.value.removeprefix('expired verdict, ')}, and it holds {check.limit}",
+        "deliver the same commit again: it is judged anew, and the new verdict attested",
+    )
+
+
+def _policy(_: GateReport, check: Check) -> Words:
+    return (
+        f"the model was judged by the policy {check.value}, which is not trusted now ({check.limit})",
+        "deliver the commit again under the present policy, or let the policy's owner add that digest to "
+        "signing.trustedPolicies",
+    )
+
+
+def _signature(_: GateReport, check: Check) -> Words:
+    return (
+        f"no trusted key has made the {check.name}: {check.value} ({check.limit})",
+        "let the pipeline sign it: deliver the commit, and never sign by hand",
+    )
+
+
+def _unaccepted(_: GateReport, check: Check) -> Words:
+    return (
+        f"the owner of the signing key has not accepted the policy {check.value}",
+        "the key's owner adds this digest to the list `policies` beside the key, if the policy is to be used",
+    )
+
+
+RULES: tuple[tuple[str, str, Callable[[GateReport, Check], Words | None]], ...] = (
+    ("check-code", r"", _findings),
+    ("test-code", r"^the repository's own tests$", _tests),
+    ("test-code", r"^coverage$", _coverage),
+    ("", r"^rows that the training data holds too$|^independent rows that the training data holds", _overlap),
+    ("verify-model", r"^the independent data is not the training data$", _same_data),
+    ("verify-model", r"^rows judged$", _rows_judged),
+    ("verify-model", r"^gate ", _gate),
+    ("verify-model", r"^the container answers as the model$", _container),
+    ("verify-model", r"", _metric),
+    ("predict-model", r"^the policy allows the format$", _format),
+    ("", r"^verdict's age$", _age),
+    ("verify-image", r"^verdict's policy$", _policy),
+    ("", r"^required gates$", _required_gates),
+    ("verify-image", r"^(signature|attestation)$", _signature),
+    ("sign-image", r"^policy accepted for this key$", _unaccepted),
+)
+"""By command (empty: any) and the check's name; the first that has words for it counts."""
+
+
+def _entries(report: GateReport, figure: str) -> Sequence[dict[str, Any]]:
+    found = report.figures.get(figure)
+    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+
+
+def _number(text: str) -> float | None:
+    """The first number in a text."""
+    found = re.search(r"-?\d+(\.\d+)?(e-?\d+)?", text)
+    return float(found[0]) if found else None
+
+
+def _sentence(text: str) -> str:
+    return " ".join(text.split())[:2000]
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return re.sub(r"([\\`*_{}\[\]<>#|~!])", r"\\\1", text)
