@@ -40,9 +40,14 @@ from hallmark.guard import GuardedRun, private_folder
 from hallmark.model_files.answers import Answer, UnfitAnswerError
 from hallmark.model_files.formats import READABLE_AS, detect, open_regular
 from hallmark.model_files.session import ModelFile, ModelProcess, RefusedByModelError, Session, with_models
+from hallmark.performance.document import PERFORMANCE_FILE, Measured
+from hallmark.performance.measuring import Sample, measure_models
 from hallmark.redaction import redacted
 
 _SHUFFLE_SEED = 6
+_MEASURED_ROWS = 200
+"""Rows that are asked again while the model is measured."""
+_PLACE = "place among the questions"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,12 +61,15 @@ class Params:
     policy: Path = path("The validators' folder")
     features: Path = path("Folder that holds features.parquet and, where the policy asks for probes, probes.parquet")
     model: Path = path("Folder that holds the model's file")
-    predictions: Path = path("Folder for predictions.parquet: row, prediction and, of each class, its probability")
+    predictions: Path = path(
+        "Folder for predictions.parquet (row, prediction, each class's probability) and performance.json"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
     predictions_digest: str | None = result("SHA-256 of predictions.parquet")
+    performance_digest: str | None = result("SHA-256 of performance.json: how fast the model was, and how large")
 
 
 EXAMPLE = (
@@ -101,9 +109,8 @@ def run(params: Params, context: Context) -> Outcome:
     with open_regular(file):
         require_digest(file.name, sha256_file(file), params.model_digest)
 
-    target = params.predictions / PREDICTIONS_FILE
     checks: list[Check] = []
-    predictions = None
+    said = None
     with private_folder() as private:
         questions = _questions(params, model, private, probes=probes if "probes" in digests else None)
         try:
@@ -116,17 +123,14 @@ def run(params: Params, context: Context) -> Outcome:
                 task=model.task,
                 columns=tuple(model.data.features),
                 trusted=tuple(policy.model.trusted_types),
+                threads=policy.model.performance.threads,
             )
-            predictions = _predicted(described, questions, policy, checks, context.say)
+            said = _asked(described, questions, policy, checks, context.say)
         except _RefusedError as refusal:
             checks.append(refusal.check)
-    if predictions is None:
-        target.unlink(missing_ok=True)
-        results = Results()
-    else:
-        write_frame(predictions, target)
-        results = Results(predictions_digest=sha256_file(target))
-        digests["predictions"] = results.predictions_digest or ""
+    results = _write(params.predictions, said)
+    if results.predictions_digest is not None:
+        digests["predictions"] = results.predictions_digest
     report = decide(
         "predict-model",
         checks,
@@ -199,18 +203,28 @@ def _form_checks(found: str | None, model: Model, policy: Policy) -> Iterator[Ch
     )
 
 
-def _predicted(
-    model: ModelFile, questions: _Questions, policy: Policy, checks: list[Check], say: Callable[[str], None]
-) -> pl.DataFrame:
-    """The predictions as a frame. Adds a check for each thing that was looked at; raises _RefusedError at the first no."""
+@dataclass(frozen=True, kw_only=True)
+class _Said:
+    """What the model said to all rows, and how fast."""
 
-    def talk(session: Session) -> Answer:
+    predictions: pl.DataFrame
+    performance: Measured
+
+
+def _asked(
+    model: ModelFile, questions: _Questions, policy: Policy, checks: list[Check], say: Callable[[str], None]
+) -> _Said:
+    """What the model says. Adds a check for each thing that was looked at; raises _RefusedError at the first no."""
+
+    def talk(session: Session) -> tuple[Answer, Measured]:
         if model.format in _AUDITED:
             with session.process() as process:
                 checks.append(_passed(_audit_check(process, model)))
         with session.process() as process:
             process.load(model)
-            return process.answer_file(questions.file, rows=questions.rows.len(), task=model.task)
+            answer = process.answer_file(questions.file, rows=questions.rows.len(), task=model.task)
+        sample = _sample(questions, model, answer)
+        return answer, measure_models(session, {"candidate": model}, sample, policy.model.performance)
 
     say(f"predict-model: loading {model.path.name} as {model.format}")
     ended = with_models(
@@ -225,12 +239,35 @@ def _predicted(
         raise error
     checks.append(_passed(_loading_check(ended.run, error, policy)))
     checks.append(_passed(_answer_check(questions, error)))
-    answer = ended.said
-    if answer is None:
+    if ended.said is None:
         raise RuntimeError("a conversation ended without an answer and without an error")
+    answer, measured = ended.said
+    checks.append(_passed(_repeated_check(measured)))
     columns = {f"{PROBABILITY_PREFIX}{name}": values for name, values in answer.probabilities.items()}
     frame = pl.DataFrame({ROW: questions.rows, PREDICTION: answer.predictions, **columns})
-    return frame.sort(ROW)
+    return _Said(predictions=frame.sort(ROW), performance=measured)
+
+
+def _sample(questions: _Questions, model: ModelFile, answer: Answer) -> Sample:
+    """Some of the rows, with what the model said to them."""
+    height = questions.rows.len()
+    places = pl.int_range(height, eager=True).sample(min(height, _MEASURED_ROWS), seed=_SHUFFLE_SEED).sort()
+    lazy = pl.scan_parquet(questions.file).select(model.columns).with_row_index(_PLACE)
+    rows = lazy.filter(pl.col(_PLACE).is_in(places.cast(pl.UInt32).implode())).drop(_PLACE).collect()
+    return Sample(rows=rows, predictions={"candidate": answer.predictions.gather(places)})
+
+
+def _write(folder: Path, said: _Said | None) -> Results:
+    """Write both files, or remove what an earlier run left of them."""
+    if said is None:
+        for name in (PREDICTIONS_FILE, PERFORMANCE_FILE):
+            (folder / name).unlink(missing_ok=True)
+        return Results()
+    write_frame(said.predictions, folder / PREDICTIONS_FILE)
+    return Results(
+        predictions_digest=sha256_file(folder / PREDICTIONS_FILE),
+        performance_digest=sha256_file(said.performance.write(folder)),
+    )
 
 
 _AUDITED = {
@@ -278,4 +315,15 @@ def _answer_check(questions: _Questions, error: Exception | None) -> Check:
         passed=error is None,
         value=f"{rows} labels" if error is None else redacted(str(error)),
         limit=f"{rows} of one type",
+    )
+
+
+def _repeated_check(measured: Measured) -> Check:
+    """Whether the model, asked again in other processes, said the same; how fast it did is the judge's to decide."""
+    candidate = measured.models["candidate"]
+    return Check(
+        name="the same answers when asked again, in other processes",
+        passed=candidate.answers > 0 and candidate.mismatches == 0,
+        value="none differs" if not candidate.mismatches else f"{candidate.mismatches} of {candidate.answers} differ",
+        limit="0 may differ",
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from hallmark.documents.loading import Document
+from hallmark.documents.rules_performance import Performance
 from hallmark.documents.tighter import Earlier, Fewer, Fixed, Higher, Lower
 
 ModelFormat = Literal["skops", "onnx", "pickle", "joblib"]
@@ -141,7 +142,7 @@ class ModelRules(Document):
     formats: Fewer[list[ModelFormat]] = Field(
         default=["skops"],
         min_length=1,
-        description="pickle and joblib are loaded through an exact allow-list only.",
+        description="onnx has to be one self-contained file; pickle and joblib are loaded through an exact allow-list.",
     )
     trusted_types: Fewer[list[str]] = Field(
         default_factory=list, description="Types beyond scikit-learn's that a model file may hold, by full name."
@@ -156,6 +157,7 @@ class ModelRules(Document):
     minimum_rows: Higher[int] = Field(
         default=30, ge=1, description="Fewest independent rows that a verdict may rest on."
     )
+    performance: Performance = Field(default=Performance(), description="How fast and how large it may be.")
     timeout: Lower[int] = Field(default=600, gt=0, description="Seconds that loading and predicting may take.")
 
     @model_validator(mode="after")
