@@ -30,9 +30,10 @@ from hallmark.contract import param, path
 from hallmark.datasets import Dataset, missing_values, open_independent, open_training, require_columns
 from hallmark.documents.model import Model, load_model
 from hallmark.documents.policy import Policy, load_policy
+from hallmark.documents.rules_data import Data
 from hallmark.errors import BadInputError
 from hallmark.expectations.results import Result
-from hallmark.expectations.runner import Choice, run_suite
+from hallmark.expectations.runner import run_suite
 from hallmark.expectations.suite import Suite, load_suite
 from hallmark.files import require_digest, sha256_tree
 from hallmark.findings import Findings, together
@@ -40,9 +41,13 @@ from hallmark.gate_report import Check, decide, failures
 from hallmark.inputs.checks import check_input, identity_check
 from hallmark.inputs.errors import WrongDigestError, told
 from hallmark.labels import canonical
+from hallmark.quality.failing_rows import failing_rows
 from hallmark.quality.gate import check_quality
+from hallmark.quality.tables import Table
 
 _SHOWN_CLASSES = 10
+_SHOWN_EXPECTATIONS = 20
+"""Whose failing rows are listed; each is one more pass over the data."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +113,7 @@ def run(params: Params, context: Context) -> Outcome:
         for data in judged:
             suite = suites[data.name]
             if suite is not None:
-                parts.append(_expectations(suite, data, policy.data.engine, context.say))
+                parts.append(_expectations(suite, data, policy.data, context.say))
         said = " and ".join(f"{data.opened.rows()} {data.name}" for data in judged)
     found = together([Findings(figures={"expectations": []}), *parts])
 
@@ -179,12 +184,22 @@ def _compared(training: Dataset, independent: Dataset, model: Model, policy: Pol
     return together(parts)
 
 
-def _expectations(suite: Suite, data: Dataset, engine: Choice, say: Callable[[str], None]) -> Findings:
+def _expectations(suite: Suite, data: Dataset, rules: Data, say: Callable[[str], None]) -> Findings:
     say(f"validate-data: {len(suite.entries)} expectations of {suite.file} on the {data.name} data")
-    results = run_suite(suite, data.frame, engine=engine)
+    results = run_suite(suite, data.frame, engine=rules.engine)
+    failed = [(result, result.failing) for result in results if not result.held and result.failing is not None]
+    table = Table(name=data.name, rows=data.frame)
+    with data.opened.reading():
+        rows = [
+            figure
+            for result, failing in failed[:_SHOWN_EXPECTATIONS]
+            for figure in failing_rows(
+                table, failing, rules.quality.failing_rows, check=_name(result), columns=result.entry.columns
+            )
+        ]
     return Findings(
         checks=tuple(_check(data.name, result) for result in results),
-        figures={"expectations": [_figure(data.name, result) for result in results]},
+        figures={"expectations": [_figure(data.name, result) for result in results], "failing_rows": rows},
     )
 
 
@@ -194,12 +209,16 @@ def _check(dataset: str, result: Result) -> Check:
     arguments = {key: value for key, value in entry.kwargs.items() if key != "column"}
     marks = "" if blocking else f" ({entry.severity}, does not refuse)"
     return Check(
-        name=f"{dataset} data: {entry.type} {' '.join(entry.columns)}".strip() + marks,
+        name=f"{dataset} data: {_name(result)}{marks}",
         passed=result.held or not blocking,
         value=_found(result),
         limit=json.dumps(arguments)[:160] if arguments else "",
         detail=entry.where,
     )
+
+
+def _name(result: Result) -> str:
+    return f"{result.entry.type} {' '.join(result.entry.columns)}".strip()
 
 
 def _found(result: Result) -> str:

@@ -24,6 +24,9 @@ from hallmark.redaction import redacted
 _PLACE = "hallmark"
 """Key in an expectation's meta under which its place among the entries travels: results come in another order."""
 
+MAXIMUM_ROWS = 200
+"""Unexpected rows that are listed of one expectation."""
+
 
 def evaluate(entries: Sequence[Entry], frame: Any) -> list[Outcome]:
     """The outcome of every entry, in their order.
@@ -40,13 +43,14 @@ def evaluate(entries: Sequence[Entry], frame: Any) -> list[Outcome]:
     same = [first.setdefault(json.dumps([entry.type, entry.kwargs]), place) for place, entry in enumerate(entries)]
     with _quiet():
         expectations = [_expectation(place, entries[place]) for place in first.values()]
-        found = _validated(expectations, frame)
+        found = _validated(expectations, frame, {"result_format": "BASIC", "partial_unexpected_count": 0})
+        rows = _rows([one for one in expectations if not found[one.meta[_PLACE]].success], frame)
     lost = set(first.values()) - set(found)
     if lost:
         raise BadInputError(
             f"{entries[min(lost)].where} gave no result", solution="write it so that it does not repeat another one"
         )
-    return [_outcome(entry, found[place]) for entry, place in zip(entries, same, strict=True)]
+    return [_outcome(entry, found[place], rows.get(place, ())) for entry, place in zip(entries, same, strict=True)]
 
 
 def _expectation(place: int, entry: Entry) -> Any:
@@ -73,7 +77,16 @@ def _expectation(place: int, entry: Entry) -> Any:
         ) from error
 
 
-def _validated(expectations: list[Any], frame: Any) -> dict[int, Any]:
+def _rows(failed: list[Any], frame: Any) -> dict[int, tuple[int, ...]]:
+    """The first unexpected rows of expectations that did not hold. Only now: it lists all of them."""
+    if not failed:
+        return {}
+    found = _validated(failed, frame, {"result_format": "COMPLETE"})
+    listed = {place: outcome.result.get("unexpected_index_list") or () for place, outcome in found.items()}
+    return {place: tuple(sorted(map(int, rows))[:MAXIMUM_ROWS]) for place, rows in listed.items()}
+
+
+def _validated(expectations: list[Any], frame: Any, result_format: dict[str, Any]) -> dict[int, Any]:
     """great-expectations' results by the place of their entries."""
     import great_expectations as gx
     from great_expectations.data_context.types.base import (
@@ -92,15 +105,13 @@ def _validated(expectations: list[Any], frame: Any) -> dict[int, Any]:
     )
     asset = context.data_sources.add_pandas("hallmark").add_dataframe_asset("data")
     batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
-    # BASIC with no list of unexpected values: counts only.
     validated: Any = batch.validate(
-        gx.ExpectationSuite("hallmark", expectations=expectations),
-        result_format={"result_format": "BASIC", "partial_unexpected_count": 0},
+        gx.ExpectationSuite("hallmark", expectations=expectations), result_format=result_format
     )
     return {outcome.expectation_config.meta[_PLACE]: outcome for outcome in validated.results}
 
 
-def _outcome(entry: Entry, found: Any) -> Outcome:
+def _outcome(entry: Entry, found: Any, rows: tuple[int, ...]) -> Outcome:
     error = _error(found.exception_info)
     if error is not None:
         raise BadInputError(
@@ -110,7 +121,7 @@ def _outcome(entry: Entry, found: Any) -> Outcome:
     result = {key: plain(found.result[key]) for key in RESULT_KEYS if key in found.result}
     if entry.type in WITHOUT_OBSERVED:
         result["observed_value"] = None
-    return Outcome(success=bool(found.success), result=result)
+    return Outcome(success=bool(found.success), result=result, rows=rows)
 
 
 def _error(info: Any) -> str | None:

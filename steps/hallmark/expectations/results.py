@@ -11,6 +11,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import polars as pl
+
 from hallmark.expectations.suite import Entry
 
 Engine = Literal["polars", "gx"]
@@ -46,6 +48,8 @@ class Outcome:
     success: bool
     result: dict[str, Any] = field(default_factory=dict)
     """great-expectations' `result` of format BASIC, as JSON values, with the keys in RESULT_KEYS only."""
+    rows: tuple[int, ...] = ()
+    """Places, from 0, of the first rows that are unexpected, where the executor says so."""
     close: bool = False
     """A statistic is so near to its limit that another order of summation may decide otherwise."""
 
@@ -60,6 +64,8 @@ class Result:
     """`success` and `result`, as great-expectations writes them. `observed_value` may be a value of the data, such as
     a minimum: the figures of a report leave it out."""
     held: bool
+    failing: pl.Expr | pl.Series | None = field(default=None, repr=False, compare=False)
+    """Which rows are unexpected, where that can be said: a truth for each, or their places, from 0."""
     vacuous: bool
     """It saw no value, so that it would have held for anything."""
 
@@ -75,10 +81,11 @@ class Result:
         return round(float(percent), 4) if percent is not None and math.isfinite(percent) else None
 
 
-def judged(entry: Entry, engine: Engine, outcome: Outcome, seen: int | None) -> Result:
+def judged(entry: Entry, engine: Engine, outcome: Outcome, seen: int | None, failing: pl.Expr | None = None) -> Result:
     """The entry's result.
 
     Args:
+        failing: for each row whether it is unexpected, if the executor does not list such rows.
         seen: how many values its columns hold where its row condition does; None where that does not matter.
     """
     elements, missing = outcome.result.get("element_count"), outcome.result.get("missing_count")
@@ -90,6 +97,7 @@ def judged(entry: Entry, engine: Engine, outcome: Outcome, seen: int | None) -> 
         engine=engine,
         outcome={"success": outcome.success, "result": outcome.result},
         held=outcome.success and not vacuous,
+        failing=pl.Series(outcome.rows, dtype=pl.UInt32) if outcome.rows else failing,
         vacuous=vacuous,
     )
 

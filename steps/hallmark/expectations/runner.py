@@ -63,7 +63,15 @@ def run_suite(suite: Suite, data: pl.LazyFrame, *, engine: Choice = "auto") -> l
         asked = [suite.entries[place] for place in left]
         for place, outcome in zip(left, gx_engine.evaluate(asked, _in_memory(data, asked, schema)), strict=True):
             chosen[place] = ("gx", outcome)
-    return [judged(entry, *chosen[place], seen=answers.seen.get(place)) for place, entry in enumerate(suite.entries)]
+    return [
+        judged(
+            entry,
+            *chosen[place],
+            seen=answers.seen.get(place),
+            failing=answers.failing.get(place) if chosen[place][0] == "polars" else None,
+        )
+        for place, entry in enumerate(suite.entries)
+    ]
 
 
 def _require_columns(entry: Entry, columns: Collection[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 import re
@@ -41,7 +42,8 @@ def of_values(
         return Outcome(success=outcome.success, result=outcome.result, close=bool(found.get("near")))
 
     values = {"elements": column.rows, "there": column.values.count(), "unexpected": (~holds).sum()}
-    return Plan(values=values | ({} if near is None else {"near": near}), conclude=conclude, unless=unless)
+    values |= {} if near is None else {"near": near}
+    return Plan(values=values, conclude=conclude, failing=~holds, unless=unless)
 
 
 def between(arguments: Arguments) -> Plan:
@@ -106,7 +108,13 @@ def missing(arguments: Arguments, *, wanted: bool) -> Plan:
             unexpected=unexpected,
         )
 
-    return Plan(values={"elements": column.rows, "there": column.values.count()}, conclude=conclude)
+    # A row that is not asked for has no value here either.
+    failing = column.values.is_not_null() if wanted else column.values.is_null()
+    return Plan(
+        values={"elements": column.rows, "there": column.values.count()},
+        conclude=conclude,
+        failing=failing if column.where is None else failing & column.where,
+    )
 
 
 def unique(arguments: Arguments) -> Plan:
@@ -134,6 +142,7 @@ def unique(arguments: Arguments) -> Plan:
         values={"elements": column.rows, "there": column.values.count(), "distinct": values.n_unique()},
         heavy=True,
         conclude=conclude,
+        failing=column.values.is_not_null() & column.values.is_duplicated(),
         unless=tuple(gaps & beyond for beyond in column.beyond_exact),
     )
 
@@ -202,9 +211,11 @@ def ordered(arguments: Arguments, *, rising: bool) -> Plan:
     # The difference of two infinities is no number, and the first value has none before it: both hold.
     steps = values.drop_nulls().diff().cast(pl.Float64).fill_nan(None)
     steps = steps if rising else -steps
-    return of_values(
+    # Of neighbours: the rows that are left are no longer the table's.
+    plan = of_values(
         arguments, column, ((steps > 0) if strictly else (steps >= 0)).fill_null(True), *column.beyond_exact
     )
+    return dataclasses.replace(plan, failing=None)
 
 
 def z_scores(arguments: Arguments) -> Plan:

@@ -34,6 +34,8 @@ class Answers:
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     declined: dict[int, str] = field(default_factory=dict)
     """Why polars does not answer for an entry."""
+    failing: dict[int, pl.Expr] = field(default_factory=dict)
+    """For each row whether it is unexpected, of the entries that are about rows."""
     seen: dict[int, int] = field(default_factory=dict)
     """The fewest values that one of the entry's columns holds, where its row condition does as far as polars
     understands it. For every entry that is about columns."""
@@ -72,6 +74,7 @@ def evaluate(
             asked[f"{place} seen"] = pl.min_horizontal(counts) if len(counts) > 1 else counts[0]
     light = {place: plan for place, plan in plans.items() if not plan.heavy} if _reads_columns_alone(data) else plans
     heavy = {place: plan for place, plan in plans.items() if place not in light}
+    failing = {place: plan.failing for place, plan in plans.items() if plan.failing is not None}
     found = _computed(data, _asked(heavy)) | _computed(data, asked | _asked(light))
     seen = {place: int(found[f"{place} seen"]) for place in range(len(entries)) if f"{place} seen" in found}
     outcomes: dict[int, Outcome] = {}
@@ -88,7 +91,7 @@ def evaluate(
                 outcomes[place] = concluded
         plans = further
         found = _computed(data, _asked(plans))
-    return Answers(outcomes=outcomes, declined=declined, seen=seen)
+    return Answers(outcomes=outcomes, declined=declined, failing=failing, seen=seen)
 
 
 def _reads_columns_alone(data: pl.LazyFrame) -> bool:

@@ -35,6 +35,8 @@ class Plan:
     """Gives another plan where what was found asks for another pass."""
     heavy: bool = False
     """The values take a whole column into memory, to sort it or to tell its values apart."""
+    failing: pl.Expr | None = None
+    """For each row whether it is unexpected, where that can be said of a row."""
     unless: tuple[pl.Expr, ...] = ()
     """Boolean values: where one is true, the data is such that only great-expectations answers as itself."""
 

@@ -36,8 +36,14 @@ def _considered(arguments: Arguments, columns: list[Column], rules: tuple[str, .
 
 
 def _of_rows(
-    arguments: Arguments, columns: list[Column], considered: pl.Expr, unexpected: pl.Expr, **more: pl.Expr
+    arguments: Arguments,
+    columns: list[Column],
+    considered: pl.Expr,
+    wrong: pl.Expr,
+    unexpected: pl.Expr | None = None,
+    **more: pl.Expr,
 ) -> Plan:
+    """The plan of an expectation about rows; `wrong` for each, `unexpected`: how many, if not the sum of that."""
     mostly = arguments.mostly()
 
     def conclude(found: Mapping[str, Any]) -> Outcome:
@@ -48,8 +54,14 @@ def _of_rows(
         return Outcome(success=outcome.success, result=outcome.result, close=bool(found.get("near")))
 
     return Plan(
-        values={"elements": columns[0].rows, "considered": considered.sum(), "unexpected": unexpected} | more,
+        values={
+            "elements": columns[0].rows,
+            "considered": considered.sum(),
+            "unexpected": wrong.sum() if unexpected is None else unexpected,
+        }
+        | more,
         conclude=conclude,
+        failing=wrong,
         unless=tuple(check for column in columns for check in column.beyond_exact),
     )
 
@@ -72,7 +84,7 @@ def pair_compares(arguments: Arguments, compare: Callable[[Any, Any], Any]) -> P
     columns = _pair(arguments)
     considered = _considered(arguments, columns, _PAIR_RULES)
     holds = pl.Expr.fill_null(compare(_plain(columns[0]), _plain(columns[1])), False)
-    return _of_rows(arguments, columns, considered, (considered & ~holds).sum())
+    return _of_rows(arguments, columns, considered, considered & ~holds)
 
 
 def pair_equal(arguments: Arguments) -> Plan:
@@ -99,7 +111,7 @@ def pair_in_set(arguments: Arguments) -> Plan:
         raise Unsupported("value_pairs_set")
     considered = _considered(arguments, columns, _PAIR_RULES)
     inside = any_true([functools.reduce(operator.and_, map(_is_value, columns, pair)) for pair in pairs])
-    return _of_rows(arguments, columns, considered, (considered & ~inside).sum())
+    return _of_rows(arguments, columns, considered, considered & ~inside)
 
 
 def _is_value(column: Column, value: object) -> pl.Expr:
@@ -119,7 +131,8 @@ def compound_unique(arguments: Arguments) -> Plan:
         _ = column.kind
     considered = _considered(arguments, columns, _LIST_RULES)
     rows = pl.struct(_plain(column).alias(str(place)) for place, column in enumerate(columns))
-    return _of_rows(arguments, columns, considered, rows.filter(considered).is_duplicated().sum())
+    wrong = considered & pl.when(considered).then(rows).is_duplicated()
+    return _of_rows(arguments, columns, considered, wrong, rows.filter(considered).is_duplicated().sum())
 
 
 def sum_equal(arguments: Arguments) -> Plan:
@@ -129,15 +142,15 @@ def sum_equal(arguments: Arguments) -> Plan:
         raise Unsupported("sum_total, or columns that are no numbers")
     considered = _considered(arguments, columns, _LIST_RULES)
     added = functools.reduce(operator.add, [column.numbers for column in columns])
-    unexpected = (considered & ~(added == total).fill_null(False)).sum()
+    wrong = considered & ~(added == total).fill_null(False)
     size = functools.reduce(operator.add, [column.numbers.abs() for column in columns]) + abs(total)
     vast = any_true(
         [(column.numbers.abs() > 2**50).any() for column in columns if column.is_integer] or [pl.lit(False)]
     )
     if len(columns) == 2 or all(column.is_integer for column in columns):
-        return _of_rows(arguments, columns, considered, unexpected, near=vast.fill_null(False))
+        return _of_rows(arguments, columns, considered, wrong, near=vast.fill_null(False))
     near = (considered & ((added - total).abs() <= 1e-9 * size) & size.is_finite()).any()
-    return _of_rows(arguments, columns, considered, unexpected, near=(near | vast).fill_null(False))
+    return _of_rows(arguments, columns, considered, wrong, near=(near | vast).fill_null(False))
 
 
 def values_equal(arguments: Arguments) -> Plan:
@@ -146,7 +159,7 @@ def values_equal(arguments: Arguments) -> Plan:
     _same_kind(columns, "number", "text", "moment")
     considered = _considered(arguments, columns, _LIST_RULES)
     same = pl.all_horizontal(_plain(column).eq_missing(_plain(columns[0])) for column in columns[1:])
-    return _of_rows(arguments, columns, considered, (considered & ~same).sum())
+    return _of_rows(arguments, columns, considered, considered & ~same)
 
 
 def unique_in_row(arguments: Arguments) -> Plan:
@@ -157,7 +170,7 @@ def unique_in_row(arguments: Arguments) -> Plan:
     _same_kind(columns, "number", "text")
     considered = _considered(arguments, columns, _LIST_RULES)
     twice = [_plain(left).eq_missing(_plain(right)) for left, right in itertools.combinations(columns, 2)]
-    return _of_rows(arguments, columns, considered, (considered & any_true(twice)).sum())
+    return _of_rows(arguments, columns, considered, considered & any_true(twice))
 
 
 PLANNERS: dict[str, Callable[[Arguments], Plan]] = {

@@ -346,3 +346,20 @@ def test_nothing_is_written_outside_the_report_and_nothing_is_sent(workshop: Wor
         "validate-data.json",
         "validate-data.junit.xml",
     ]
+
+
+@pytest.mark.parametrize("engine", ["auto", "gx"])
+def test_the_rows_that_an_expectation_found_are_listed_with_personal_values_masked(
+    workshop: Workshop, engine: str
+) -> None:
+    workshop.suite({"type": "expect_column_values_to_be_in_set", "kwargs": {"column": "species", "value_set": ["a"]}})
+    workshop.rules["data"]["engine"] = engine
+    run = workshop.run("validate-data")
+    listed = {figure["check"]: figure for figure in run.report["figures"]["failing_rows"]}
+    found = listed["expect_column_values_to_be_in_set species"]
+    assert found["rows"] == list(range(1, 21))
+    assert found["values"] == []
+
+    workshop.rules["data"]["quality"] = {"failingRows": {"maximum": 2, "showValues": True, "personal": ["species"]}}
+    (found,) = workshop.run("validate-data").report["figures"]["failing_rows"]
+    assert (found["rows"], found["columns"], found["values"]) == ([1, 2], ["species"], [["•••"], ["•••"]])
