@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from hallmark.documents.loading import Document, load
+from hallmark.documents.rules_behaviour import Declared
 
 FILE_NAME = "hallmark.yaml"
 
@@ -91,6 +92,9 @@ class Model(Document):
     training: Training
     tests: Tests = Tests()
     model: ModelFile = ModelFile()
+    behaviour: Declared = Field(
+        default_factory=Declared, description="Tests of the model's behaviour that its maker declares."
+    )
     image: Image
 
     @model_validator(mode="after")

@@ -29,7 +29,7 @@ class Slices(Document):
     columns: Fixed[list[Column] | None] = Field(
         default=None, min_length=1, description="Features and other columns to look at; default: all that there are."
     )
-    depth: Higher[Literal[1, 2]] = Field(default=2, description="Columns that may define a slice together.")
+    depth: Higher[int] = Field(default=2, ge=1, le=2, description="Columns that may define a slice together.")
     bins: Fixed[int] = Field(
         default=4, ge=2, le=50, description="Ranges that a column of numbers is cut into, equally full."
     )
@@ -223,7 +223,9 @@ class _Declared(Document):
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.decide == "bound" and self.minimum_share == 1:
-            raise ValueError("no number of rows can show a share of 1: lower minimumShare, or take `decide: bound` away")
+            raise ValueError(
+                "no number of rows can show a share of 1: lower minimumShare, or take `decide: bound` away"
+            )
         return self
 
 

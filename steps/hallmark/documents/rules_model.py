@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from hallmark.documents.loading import Document
+from hallmark.documents.rules_behaviour import Behaviour
 from hallmark.documents.rules_performance import Performance
 from hallmark.documents.tighter import Earlier, Fewer, Fixed, Higher, Lower
 
@@ -156,6 +157,9 @@ class ModelRules(Document):
     champion: Champion | None = Field(default=None, description="Comparison with the model in production.")
     minimum_rows: Higher[int] = Field(
         default=30, ge=1, description="Fewest independent rows that a verdict may rest on."
+    )
+    behaviour: Behaviour = Field(
+        default=Behaviour(), description="Weak slices, groups, changed rows, determinism and importances."
     )
     performance: Performance = Field(default=Performance(), description="How fast and how large it may be.")
     timeout: Lower[int] = Field(default=600, gt=0, description="Seconds that loading and predicting may take.")
