@@ -1,0 +1,84 @@
+"""The samples beside iris on a real Tekton: a regression, and a table with groups whose independent data is fetched."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from pathlib import Path
+
+import pytest
+
+from cluster import enrolment, gitea, kubectl
+from cluster.enrolment import BOT, MAKER, OPERATORS, Enrolled, enrol
+from cluster.places import GIT, PIPELINES_NAMESPACE
+from engines import tekton
+from laptop.delivery import Sides
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+SECONDS = 420
+FILE = "independent.parquet"
+
+
+def sides(sample: str, folder: Path) -> Sides:
+    shutil.copytree(SAMPLES / sample, folder / sample, ignore=shutil.ignore_patterns("__pycache__", ".pytest_cache"))
+    return Sides(**{part: folder / sample / part for part in ("repository", "validators", "config")})
+
+
+def delivered(enrolled: Enrolled) -> list[tekton.Object]:
+    name = f"{enrolled.name}-{secrets.token_hex(3)}"
+    kubectl.apply(enrolment.pipeline_run(enrolled, name))
+    return tekton.finished("PipelineRun", name, PIPELINES_NAMESPACE, seconds=SECONDS)
+
+
+def results(objects: list[tekton.Object]) -> dict[str, str]:
+    return {result["name"]: result["value"] for result in objects[0]["status"].get("results", [])}
+
+
+def tasks(objects: list[tekton.Object]) -> set[str]:
+    return {child["pipelineTaskName"] for child in objects[0]["status"]["childReferences"]}
+
+
+def test_a_regression_is_delivered(base_image: str, tmp_path: Path) -> None:
+    objects = delivered(enrol("diabetes", sides("diabetes", tmp_path), base_image))
+    assert results(objects).get("outcome") == "passed", results(objects)
+    assert results(objects)["image"].partition("@")[2].startswith("sha256:")
+    assert "fetch-data" not in tasks(objects)
+
+
+@pytest.fixture
+def census(tmp_path: Path) -> Sides:
+    """The validators' data is in a private repository of the operators', and their policy says so."""
+    given = sides("census", tmp_path)
+    data = given.validators / "data"
+    repository = f"{OPERATORS}/census-data"
+    forge = gitea.forge()
+    forge.ensure_repository(repository)
+    forge.allow(repository, BOT, "write")
+    enrolment.publish(data, repository, "Keep the independent data", BOT)
+    shutil.rmtree(data)
+    login = given.validators / "data-credential"
+    login.mkdir()
+    (login / "username").write_text(BOT)
+    (login / "password").write_text(enrolment.password(BOT))
+    rules = given.validators / "policy" / "policy.yaml"
+    address = f"http://{GIT}/api/v1/repos/{repository}/raw/{FILE}"
+    rules.write_text(rules.read_text().replace(f"path: {FILE}", f"path: {address}"))
+    return given
+
+
+def test_a_table_with_groups_is_delivered_on_data_that_one_task_fetched(census: Sides, base_image: str) -> None:
+    objects = delivered(enrol("census", census, base_image))
+    assert results(objects).get("outcome") == "passed", results(objects)
+    assert "fetch-data" in tasks(objects)
+    password = enrolment.password(BOT)
+    assert password not in json.dumps(objects)
+    assert not [name for name, text in tekton.logs(objects, PIPELINES_NAMESPACE).items() if password in text]
+
+
+def test_data_that_may_not_be_read_stops_the_run_with_the_reason(census: Sides, base_image: str) -> None:
+    (census.validators / "data-credential" / "username").write_text(MAKER)
+    objects = delivered(enrol("census-denied", census, base_image))
+    assert results(objects).get("outcome") == "failed"
+    assert results(objects)["stopped-by"].startswith("fetch-data")
+    assert "predict-model" not in tasks(objects)
