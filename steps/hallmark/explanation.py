@@ -13,9 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
 from hallmark.gate_report import Check, GateReport
 from hallmark.judgement import wilson_interval
 from hallmark.reporting.run import Gate, Run
+from hallmark.verdict import Metric
 
 SHOWN = 5
 """How many findings, tests or rows a reason names."""
@@ -138,12 +141,16 @@ def _rows(report: GateReport, check: Check) -> str:
 
 
 def _metric(report: GateReport, check: Check) -> Words | None:
-    found = next((entry for entry in _entries(report, "metrics") if entry.get("name") == check.name), None)
-    if found is None:
+    entry = next((entry for entry in _entries(report, "metrics") if entry.get("name") == check.name), {})
+    try:
+        found = Metric.model_validate({key: value for key, value in entry.items() if key != "name"})
+    except ValidationError:
         return None
-    value, low, high = (float(found[key]) for key in ("value", "low", "high"))
-    minimum, bound = found.get("minimum"), found.get("decide") == "bound"
-    limit = float(found["maximum"] if minimum is None else minimum)
+    value, minimum, bound = found.value, found.minimum, found.decide == "bound"
+    limit = found.maximum if minimum is None else minimum
+    if limit is None:
+        return None
+    low, high = found.low, found.high
     judged = value if not bound else low if minimum is not None else high
     at = f"the {'lower' if minimum is not None else 'upper'} end of its 95 % interval" if bound else "it"
     side = "below" if minimum is not None else "above"

@@ -334,3 +334,32 @@ def test_what_a_cosign_prints_that_nobody_knows_is_never_believed(
         fake.chmod(0o755)
         called = verify(image)
         assert called.code == 3, called.output
+
+
+@pytest.mark.parametrize(
+    ("changes", "what", "change"),
+    [
+        ({"judgedAt": days_ago(400)}, "the verdict has expired: judged at", "Next: deliver the same commit again"),
+        ({"policy": digest("9")}, "which is not trusted now", "signing.trustedPolicies"),
+        ({"gates": {}}, "the verdict lacks a gate that the policy requires: check-code is missing", "Next: run all of"),
+        (None, "no trusted key has made the signature: no signatures found", "never sign by hand"),
+    ],
+)
+def test_what_verify_image_refused_is_explained(
+    registries: Registries,
+    verify: Verify,
+    content: Content,
+    hallmark: Callable[..., Called],
+    tmp_path: Path,
+    changes: dict[str, Any] | None,
+    what: str,
+    change: str,
+) -> None:
+    image_digest, image = pushed(registries)
+    if changes is not None:
+        registries.sign(image)
+        registries.attest(image, content(image_digest, **changes), predicate_type=PREDICATE_TYPE)
+    assert verify(image).code == 1
+    told = hallmark("explain", reports=tmp_path / "report").output
+    assert what in told
+    assert change in told
