@@ -14,6 +14,8 @@ from hallmark.gate_report import Check
 from hallmark.tools.cosign import key_bytes
 from hallmark.verdict import CLOCK_SKEW, Metric, Verdict
 
+CHAMPION = "champion"
+
 
 def verdict_checks(
     verdict: Verdict,
@@ -151,7 +153,16 @@ def _metrics(verdict: Verdict, policy: Policy) -> list[Check]:
     precise = [
         _precision(name, verdict.metrics.get(name), limit.precision) for name, limit in limits if limit.precision
     ]
-    return [*found, *precise]
+    return [*found, *precise, *_champion(verdict, policy)]
+
+
+def _champion(verdict: Verdict, policy: Policy) -> list[Check]:
+    """Where the policy has the champion compared, the judge must have done so."""
+    if policy.model.champion is None:
+        return []
+    found = [check for check in verdict.checks if check.name == CHAMPION]
+    said = found[0].value if found else "missing"
+    return [Check(name="verdict's champion", passed=bool(found) and all(check.passed for check in found), value=said)]
 
 
 def _metric(name: str, metric: Metric | None, limit: Limit) -> Check:

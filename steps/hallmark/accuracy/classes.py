@@ -121,7 +121,7 @@ class _Confusion:
         self.true, self.told = np.divmod(cells, self.size)
 
     def __call__(self, counts: Array) -> Values:
-        cells = np.add.reduceat(counts[:, self.order], self.starts, axis=1)
+        cells = np.add.reduceat(counts.take(self.order, axis=1), self.starts, axis=1)
         true, told = self._totals(cells, self.true), self._totals(cells, self.told)
         right = self._totals(cells * (self.true == self.told), self.true)
         recall, precision = _share(right, true), _share(right, told)
@@ -155,19 +155,20 @@ class _Losses:
         rows, truth = np.arange(answers.rows), answers.truth
         of_truth = probabilities[rows, truth]
         squares = np.square(probabilities).sum(axis=1) - 2 * of_truth + 1
-        gaps = np.zeros((answers.rows, BINS))
         likeliest, confidence, bins = top(probabilities)
-        gaps[rows, bins] = (likeliest == truth) - confidence
-        self.columns = np.column_stack(
-            [-np.log(np.clip(of_truth, _EPSILON, 1 - _EPSILON)), squares / 2 if answers.binary else squares, gaps]
-        )
+        self.order = np.argsort(bins, kind="stable")
+        self.gaps = ((likeliest == truth) - confidence)[self.order]
+        self.starts = np.unique(bins[self.order], return_index=True)[1]
+        self.log_loss = -np.log(np.clip(of_truth, _EPSILON, 1 - _EPSILON))
+        self.brier = squares / 2 if answers.binary else squares
 
     def __call__(self, counts: Array) -> Values:
-        sums = counts @ self.columns / counts.sum(axis=1, keepdims=True)
+        rows = counts.sum(axis=1)
+        gaps = np.add.reduceat(counts.take(self.order, axis=1) * self.gaps, self.starts, axis=1)
         return {
-            "log_loss": sums[:, 0],
-            "brier": np.maximum(sums[:, 1], 0),
-            "calibration_error": np.abs(sums[:, 2:]).sum(axis=1),
+            "log_loss": np.einsum("ij,j->i", counts, self.log_loss) / rows,
+            "brier": np.maximum(np.einsum("ij,j->i", counts, self.brier) / rows, 0),
+            "calibration_error": np.abs(gaps).sum(axis=1) / rows,
         }
 
 
@@ -212,16 +213,18 @@ class Ranking:
 
     def __call__(self, counts: Array) -> tuple[Array, Array]:
         """Both areas for each resample; NaN without a positive or without a negative row."""
-        drawn = counts[:, self.order]
+        drawn = counts.take(self.order, axis=1)
         hits = drawn * self.positive
         if self.starts is not None:
             drawn, hits = (np.add.reduceat(part, self.starts, axis=1) for part in (drawn, hits))
         above, all_above = np.cumsum(hits, axis=1), np.cumsum(drawn, axis=1)
-        positives, rows = above[:, -1], all_above[:, -1]
+        positives, rows = above[:, -1].copy(), all_above[:, -1].copy()
         negatives = rows - positives
-        # Of each negative row: the positive ones before it, and half of those beside it.
-        pairs = np.einsum("ij,ij->i", drawn - hits, above - hits / 2)
-        precise = np.einsum("ij,ij->i", hits, above / np.maximum(all_above, 1))
+        # Of each negative row: the positive ones before it, and half of those beside it. All rows but the positive ones
+        # are the negative ones, and the positive ones have half of their square of pairs among themselves.
+        pairs = _dot(drawn, above) - (positives * positives + _dot(drawn, hits)) / 2
+        np.maximum(all_above, 1, out=all_above)
+        precise = _dot(hits, np.divide(above, all_above, out=above))
         none = (positives == 0) | (negatives == 0)
         roc = pairs / np.where(none, np.nan, positives * negatives)
         return roc, precise / np.where(none, np.nan, positives)
@@ -235,6 +238,10 @@ class Ranking:
         chosen = np.unique(np.linspace(0, len(ends) - 1, min(len(ends), points - 1)).astype(np.intp))
         found = np.column_stack([false[chosen] / false[-1], true[chosen] / true[-1]])
         return [[0.0, 0.0], *([round(float(x), 5), round(float(y), 5)] for x, y in found)]
+
+
+def _dot(one: Array, other: Array) -> Array:
+    return np.asarray(np.einsum("ij,ij->i", one, other))
 
 
 def _share(part: Array, whole: Array) -> Array:

@@ -6,11 +6,16 @@ import numpy as np
 import polars as pl
 
 from hallmark.accuracy.bootstrap import Array
-from hallmark.datasets import PROBABILITY_PREFIX, ROW
+from hallmark.accuracy.classes import Answers, answers
+from hallmark.accuracy.judge import numbers
+from hallmark.accuracy.numbers import Numbers
+from hallmark.datasets import PREDICTION, PROBABILITY_PREFIX, ROW
+from hallmark.documents.rules_model import ModelRules
 from hallmark.errors import BadInputError
 from hallmark.labels import canonical
 
 VALUE = "value"
+_ONE_RUN = "hand over the results of one run"
 _TOLERANCE = 1e-6
 """How far a row's probabilities together may be from 1."""
 
@@ -30,6 +35,29 @@ def by_row(frame: pl.DataFrame, column: str, file: str) -> pl.DataFrame:
     if rows.null_count() or rows.n_unique() != len(rows):
         raise BadInputError(f"{file} has a row twice, or no number of a row", solution="start a new run")
     return pl.DataFrame({ROW: rows, VALUE: texts}).sort(ROW)
+
+
+def sample(truth: pl.DataFrame, table: pl.DataFrame, file: str, rules: ModelRules) -> Answers | Numbers:
+    """What the predictions in `table` say of the rows of `truth` {row, value}.
+
+    Raises:
+        BadInputError: a row has no prediction, or the predictions are not of the policy's task.
+    """
+    told = truth.join(by_row(table, PREDICTION, file), on=ROW, how="left", suffix="_told", maintain_order="left")
+    predicted = told[f"{VALUE}_told"]
+    if truth.is_empty() or predicted.null_count():
+        raise BadInputError(f"{file} is not about the same rows as the labels", solution=_ONE_RUN)
+    if rules.task == "regression":
+        return Numbers(truth=numbers(truth[VALUE], "a label"), predicted=numbers(predicted, "a prediction"))
+    positive = None if rules.positive is None else canonical([rules.positive])[0]
+    return answers(truth[VALUE], predicted, probabilities(table, truth[ROW], file), positive)
+
+
+def require_rows(found: pl.Series, wanted: list[pl.Series], file: str) -> None:
+    """Check that the rows of a file are just those that were asked for. Raises BadInputError."""
+    rows = pl.concat([each.cast(pl.Int64) for each in wanted]).unique()
+    if len(found) != len(rows) or len(found) != found.to_frame(ROW).join(rows.to_frame(ROW), on=ROW, how="semi").height:
+        raise BadInputError(f"{file} is not about the same rows as the labels", solution=_ONE_RUN)
 
 
 def probabilities(frame: pl.DataFrame, rows: pl.Series, file: str) -> dict[str, Array] | None:

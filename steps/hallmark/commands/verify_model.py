@@ -19,10 +19,11 @@ from urllib.parse import urlsplit
 import polars as pl
 from pydantic import ValidationError
 
-from hallmark.accuracy.classes import Answers, answers
-from hallmark.accuracy.judge import Judged, judge_classes, judge_numbers, numbers
+from hallmark.accuracy.champion import judge_champion
+from hallmark.accuracy.classes import Answers
+from hallmark.accuracy.judge import Judged, judge_classes, judge_numbers
 from hallmark.accuracy.numbers import Numbers
-from hallmark.accuracy.reading import VALUE, by_row, probabilities
+from hallmark.accuracy.reading import VALUE, by_row, require_rows, sample
 from hallmark.command import Context, Outcome
 from hallmark.contract import param, path, result
 from hallmark.datasets import (
@@ -42,10 +43,10 @@ from hallmark.documents.rules_model import Limit, ShareAtLeast
 from hallmark.errors import BadInputError
 from hallmark.evidence import Evidence, read_evidence
 from hallmark.files import require_digest, sha256_file, sha256_tree
+from hallmark.findings import Findings, together
 from hallmark.fingerprints import overlap
 from hallmark.gate_report import Check, decide, failures
 from hallmark.image_reference import image
-from hallmark.labels import canonical
 from hallmark.regression import same_number
 from hallmark.verdict import (
     Metric,
@@ -78,11 +79,16 @@ class Params:
     minimum_accuracy: float | None = param(
         "The repository's own minimum, from fetch-source; may only tighten the policy's", default=None
     )
+    champion_predictions_digest: str | None = param(
+        "SHA-256 of the predictions of the model in production; empty: nothing is in production yet", default=None
+    )
+    champion_image: str | None = param("The image in production, for the report", default=None)
     candidate_image: str = param("Repository that the image was pushed to, without a tag")
     image_digest: str = param("The image's digest, from build-image")
     gates: tuple[str, ...] = param("`command=report-digest` of every gate that ran before")
     labels: Path = path("Folder that holds labels.parquet and training.parquet")
     predictions: Path = path("Folder that holds predictions.parquet")
+    champion: Path | None = path("Folder that holds the champion's predictions.parquet", default=None)
     responses: Path = path("Folder that holds responses.parquet")
     policy: Path = path("The validators' folder")
     reports: Path = path("Folder of all tasks' reports: <task>/<command>.json")
@@ -106,6 +112,7 @@ class _Measured:
     """What the data say, before any limit is looked at."""
 
     sample: Answers | Numbers
+    champion: Answers | Numbers | None
     overlap: float
     compared: int
     """Rows that the container answered."""
@@ -121,7 +128,8 @@ def run(params: Params, context: Context) -> Outcome:
     """Judge, and write verdict.json.
 
     `figures` holds `metrics` [{name, value, low, high, minimum, maximum, decide}] and what `accuracy.figures` says;
-    where the accuracy has a limit also `accuracy` {value, low, high, minimum}.
+    where the policy asks for it `champion`, as `accuracy.champion` says; where the accuracy has a limit `accuracy`
+    {value, low, high, minimum}.
     """
     policy = load_policy(params.policy, expected_digest=params.policy_digest)
     limits = _limits(params, policy)
@@ -129,7 +137,8 @@ def run(params: Params, context: Context) -> Outcome:
     digests = _digests(params)
     evidence = read_evidence(params.gates, params.reports, digests)
     judged = _judged(measured.sample, limits)
-    checks = [*_data_checks(params, policy, measured), *judged.findings.checks]
+    findings = together([judged.findings, *_against_champion(params, policy, measured)])
+    checks = [*_data_checks(params, policy, measured), *findings.checks]
     checks += [_container_check(policy, measured), *_gate_checks(policy, evidence)]
 
     verdict = _verdict(params, measured, judged.metrics, evidence, checks)
@@ -140,7 +149,7 @@ def run(params: Params, context: Context) -> Outcome:
         passed=judged.said,
         refused=failures(checks),
         solution="improve the model or its data; the limits are the policy's, and are its owners' to change",
-        figures=judged.findings.figures,
+        figures=findings.figures,
         digests={**digests, "verdict": digest},
     )
     return Outcome(report=report, results=Results(verdict_digest=digest, accuracy=judged.accuracy))
@@ -164,6 +173,11 @@ def _judged(sample: Answers | Numbers, limits: dict[str, Limit]) -> Judged:
     return judge_classes(sample, limits) if isinstance(sample, Answers) else judge_numbers(sample, limits)
 
 
+def _against_champion(params: Params, policy: Policy, measured: _Measured) -> Iterator[Findings]:
+    if policy.model.champion is not None:
+        yield judge_champion(measured.sample, measured.champion, policy.model.champion, params.champion_image or "")
+
+
 def _measure(params: Params, policy: Policy) -> _Measured:
     """Read what the other tasks wrote, after its digests were found right."""
     require_digest("the folder of labels", sha256_tree(params.labels), params.labels_digest)
@@ -175,34 +189,30 @@ def _measure(params: Params, policy: Policy) -> _Measured:
     table = read_frame(predictions, what=PREDICTIONS_FILE)
     truth, told = by_row(labels, LABEL, LABELS_FILE), by_row(table, PREDICTION, PREDICTIONS_FILE)
     answered = by_row(read_frame(responses, what=RESPONSES_FILE), PREDICTION, RESPONSES_FILE)
-    asked = [truth[ROW], *_probes(params.labels)]
-    judged = truth.join(told, on=ROW, how="left", suffix="_told", maintain_order="left")
-    compared = answered.join(judged, on=ROW, how="left", maintain_order="left")
-    if truth.is_empty() or set(told[ROW]) != set().union(*asked) or compared[f"{VALUE}_told"].null_count():
+    require_rows(told[ROW], [truth[ROW], *_probes(params.labels)], PREDICTIONS_FILE)
+    compared = answered.join(truth.select(ROW), on=ROW).join(told, on=ROW, suffix="_told")
+    if compared.height != answered.height:
         raise BadInputError(
-            f"{LABELS_FILE}, {PREDICTIONS_FILE} and {RESPONSES_FILE} are not about the same rows",
-            solution="hand over the results of one run",
-        )
-    predicted = judged[f"{VALUE}_told"]
-    if policy.model.task == "regression":
-        sample: Answers | Numbers = Numbers(
-            truth=numbers(judged[VALUE], "a label"), predicted=numbers(predicted, "a prediction")
-        )
-    else:
-        named = policy.model.positive
-        sample = answers(
-            judged[VALUE],
-            predicted,
-            probabilities(table, judged[ROW], PREDICTIONS_FILE),
-            positive=None if named is None else canonical([named])[0],
+            f"{RESPONSES_FILE} is not about the same rows as the labels", solution="hand over the results of one run"
         )
     same = _same(policy)
     return _Measured(
-        sample=sample,
+        sample=sample(truth, table, PREDICTIONS_FILE, policy.model),
+        champion=_champion(params, truth, policy),
         overlap=overlap(labels[FINGERPRINT], training[FINGERPRINT]),
         compared=answered.height,
         mismatches=sum(not same(*pair) for pair in compared.select(VALUE, f"{VALUE}_told").rows()),
     )
+
+
+def _champion(params: Params, truth: pl.DataFrame, policy: Policy) -> Answers | Numbers | None:
+    """What the model in production says of the same rows; None where nothing is handed over, or nobody asks."""
+    if policy.model.champion is None or params.champion is None or not params.champion_predictions_digest:
+        return None
+    file = params.champion / PREDICTIONS_FILE
+    what = f"the champion's {PREDICTIONS_FILE}"
+    require_digest(what, sha256_file(file), params.champion_predictions_digest)
+    return sample(truth, read_frame(file, what=what), what, policy.model)
 
 
 def _probes(labels: Path) -> list[pl.Series]:

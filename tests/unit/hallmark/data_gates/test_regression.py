@@ -10,7 +10,6 @@ import pytest
 import skops.io  # type: ignore[import-untyped]
 from sklearn.linear_model import LinearRegression, LogisticRegression  # type: ignore[import-untyped]
 
-from hallmark.commands import predict_model
 from hallmark.commands.test_image import Question
 from hallmark.datasets import write_frame
 from hallmark.documents.agreement import require_agreement
@@ -110,13 +109,6 @@ def test_a_classifier_is_refused_where_numbers_are_asked_for(regression: Numbers
     assert "is not a regressor" in run.told
 
 
-def test_texts_are_no_numbers() -> None:
-    _, check = predict_model._column(2, ["1", "2"], task="regression")
-    assert not check.passed
-    assert check.value == "a regression gives numbers"
-    assert predict_model._column(2, [1, 2.5], task="regression")[1].passed
-
-
 def test_the_container_may_round_a_number_otherwise_but_not_a_class() -> None:
     assert Question(row=0, features=(), expected="0.3", tolerance=1e-6).answered_by("0.30000000000000004")
     assert not Question(row=0, features=(), expected="0.3", tolerance=1e-6).answered_by("0.31")
@@ -130,7 +122,13 @@ def test_a_signed_verdict_must_hold_every_limit_of_the_policy(regression: Number
         policy = load_policy(regression.workshop.folder("policy"))
         image, digest = verdict.image.digest, verdict.policy
         checks = verdict_checks(
-            verdict, policy=policy, policy_digest=digest, image_digest=image, commit=None, model_digest=None
+            verdict,
+            policy=policy,
+            policy_digest=digest,
+            image_digest=image,
+            commit=None,
+            model_digest=None,
+            now=verdict.judged_at,
         )
         return [check.name for check in checks if not check.passed]
 
@@ -141,8 +139,31 @@ def test_a_signed_verdict_must_hold_every_limit_of_the_policy(regression: Number
     assert refused(verdict.model_copy(update={"metrics": worse})) == ["verdict's rmse"]
     stricter = {**metrics, "rmse": metrics["rmse"].model_copy(update={"maximum": 0.001})}
     assert refused(verdict.model_copy(update={"metrics": stricter})) == ["verdict's rmse"]
+    wide = {**metrics, "rmse": metrics["rmse"].model_copy(update={"decide": "bound", "high": 0.31})}
+    assert refused(verdict.model_copy(update={"metrics": wide})) == ["verdict's rmse"]
     without = {name: metric for name, metric in metrics.items() if name != "r2"}
     assert refused(verdict.model_copy(update={"metrics": without})) == ["verdict's r2"]
+
+
+def test_a_bound_and_a_precision_of_the_policy_are_asked_of_the_verdict_again(regression: Numbers) -> None:
+    assert regression.judge().exit_code == 0
+    verdict = regression.verdict
+    rules = regression.workshop.rules["model"]["metrics"]
+    rules["rmse"] |= {"maximum": verdict.metrics["rmse"].high - 1e-6, "decide": "bound"}
+    rules["r2"] |= {"precision": 0.001}
+    regression.workshop.save()
+    policy = load_policy(regression.workshop.folder("policy"))
+    checks = verdict_checks(
+        verdict,
+        policy=policy,
+        policy_digest=verdict.policy,
+        image_digest=verdict.image.digest,
+        commit=None,
+        model_digest=None,
+        now=verdict.judged_at,
+    )
+    assert [check.name for check in checks if not check.passed] == ["verdict's rmse", "verdict's precision of r2"]
+    assert regression.judge().refused == ["precision of r2", "rmse"]
 
 
 def test_maker_and_validators_have_to_agree_on_the_task() -> None:
@@ -154,9 +175,7 @@ def test_maker_and_validators_have_to_agree_on_the_task() -> None:
         require_agreement(other, policy)
 
 
-@pytest.mark.parametrize(
-    "rules", ["metrics: {}", "metrics: {accuracy: {minimum: 0.9}, r2: {minimum: 0.5}}"]
-)
+@pytest.mark.parametrize("rules", ["metrics: {}", "metrics: {accuracy: {minimum: 0.9}, r2: {minimum: 0.5}}"])
 def test_a_policy_limits_one_task(rules: str) -> None:
     with pytest.raises(BadInputError, match=r"policy.yaml:1:\d+: .*name "):
         parse(rules, ModelRules, name="policy.yaml")

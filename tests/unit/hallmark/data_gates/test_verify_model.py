@@ -5,8 +5,10 @@ import pytest
 
 from hallmark.commands import verify_model
 from hallmark.datasets import write_frame
+from hallmark.documents.policy import load_policy
 from hallmark.files import sha256_bytes, sha256_file, sha256_tree
 from hallmark.gate_report import Check, GateReport, decide
+from hallmark.release import verdict_checks
 from hallmark.verdict import Verdict, read_verdict, this_second
 
 from .workshop import Run, Workshop
@@ -39,9 +41,24 @@ class Trial:
         assert prepared.exit_code == 0, prepared.told
         self.data = {name: prepared.results[name] for name in ("training-data-digest", "independent-data-digest")}
 
-    def predict(self, labels: list[Any], rows: list[int] | None = None) -> None:
+    def predict(
+        self,
+        labels: list[Any],
+        rows: list[int] | None = None,
+        *,
+        sure: float | None = None,
+        folder: str = "predictions",
+    ) -> None:
+        """`sure`: the probability of what is told, where the model gives any; the rest is the other classes'."""
         frame = pl.DataFrame({"row": rows or list(range(len(labels))), "prediction": labels})
-        write_frame(frame, self.workshop.folder("predictions") / "predictions.parquet")
+        if sure is not None:
+            likely = {name: pl.col("prediction") == name for name in ("setosa", "versicolor", "virginica")}
+            frame = frame.with_columns(
+                pl.when(right).then(sure).otherwise((1 - sure) / 2).alias(f"probability:{name}")
+                for name, right in likely.items()
+            )
+        self.workshop.folder(folder).mkdir(exist_ok=True)
+        write_frame(frame, self.workshop.folder(folder) / "predictions.parquet")
 
     def respond(self, labels: list[Any], rows: list[int] | None = None) -> None:
         frame = pl.DataFrame({"row": rows or list(range(len(labels))), "prediction": labels})
@@ -391,3 +408,123 @@ def test_a_verdict_that_cannot_be_written_is_a_failed_tool(trial: Trial) -> None
     trial.workshop.folder("verdict").write_text("a file where the folder should be")
     run = trial.run()
     assert (run.exit_code, "cannot write" in run.told) == (3, True)
+
+
+def test_every_metric_of_probabilities_is_in_the_verdict_and_drawn(trial: Trial) -> None:
+    trial.workshop.rules["model"]["metrics"] = {"roc_auc": {"minimum": 0.9}, "log_loss": {"maximum": 0.5}}
+    trial.predict(trial.wrong(3), sure=0.9)
+    trial.respond(trial.wrong(3))
+    run = trial.run()
+    assert run.exit_code == 0, run.told
+    metrics = trial.verdict.metrics
+    assert len(metrics) == 10
+    assert metrics["log_loss"].low < metrics["log_loss"].value < metrics["log_loss"].high < 0.5
+    assert {"metrics", "confusion_matrix", "roc", "calibration", "scores"} <= set(run.report["figures"])
+    assert run.results["accuracy"] == f"{(trial.rows - 3) / trial.rows:.6g}"
+
+
+def test_a_loss_above_its_limit_is_refused(trial: Trial) -> None:
+    trial.workshop.rules["model"]["metrics"] = {"log_loss": {"maximum": 0.3}}
+    trial.predict(trial.truth, sure=0.7)
+    assert_refused(trial, trial.run(), "log_loss")
+
+
+def test_probabilities_that_the_policy_asks_for_and_the_model_does_not_give_are_bad_input(trial: Trial) -> None:
+    trial.workshop.rules["model"]["metrics"]["brier"] = {"maximum": 1}
+    run = trial.run()
+    assert (run.exit_code, "limits brier, which needs probabilities" in run.told) == (2, True)
+    assert not (trial.workshop.folder("verdict") / "verdict.json").exists()
+
+
+def test_probabilities_that_are_none_are_bad_input(trial: Trial) -> None:
+    trial.predict(trial.truth, sure=1.1)
+    run = trial.run()
+    assert (run.exit_code, "a probability is not from 0 to 1" in run.told) == (2, True)
+
+
+def test_the_interval_s_end_decides_where_the_policy_says_so(trial: Trial) -> None:
+    trial.workshop.rules["model"]["metrics"]["accuracy"] |= {"minimum": 0.94}
+    trial.predict(trial.wrong(3))
+    trial.respond(trial.wrong(3))
+    assert trial.run().exit_code == 0
+    trial.workshop.rules["model"]["metrics"]["accuracy"] |= {"decide": "bound"}
+    assert_refused(trial, trial.run(), "accuracy")
+    assert trial.verdict.metrics["accuracy"].decide == "bound"
+
+
+def test_a_verdict_that_the_data_cannot_support_is_refused(trial: Trial) -> None:
+    trial.workshop.rules["model"]["metrics"]["accuracy"] |= {"precision": 0.01}
+    run = trial.run()
+    assert_refused(trial, run, "precision of accuracy")
+    assert "rows would be needed" in run.check("precision of accuracy")["detail"]
+
+
+def test_a_positive_class_that_is_none_is_bad_input(trial: Trial) -> None:
+    trial.workshop.rules["model"]["positive"] = "setosa"
+    run = trial.run()
+    assert (run.exit_code, "model.positive names 'setosa', but the classes are setosa, versi" in run.told) == (2, True)
+
+
+def against(trial: Trial, wrong: int) -> Run:
+    """The judge's answer where the champion tells so many rows wrong."""
+    trial.predict(trial.wrong(wrong), folder="champion")
+    file = trial.workshop.folder("champion") / "predictions.parquet"
+    return trial.run(
+        champion=file.parent, champion_predictions_digest=sha256_file(file), champion_image="iris@sha256:x"
+    )
+
+
+def test_a_candidate_that_is_no_better_than_the_champion_is_refused(trial: Trial) -> None:
+    trial.workshop.rules["model"]["champion"] = {"metric": "accuracy"}
+    assert_refused(trial, against(trial, 0), "champion")
+    run = against(trial, 5)
+    assert run.exit_code == 0, run.told
+    (figure,) = run.report["figures"]["champion"]
+    assert (figure["candidate"], figure["champion"], figure["reference"]) == (1, 55 / 60, "iris@sha256:x")
+    assert next(check.value for check in trial.verdict.checks if check.name == "champion").startswith(
+        "accuracy 1, the c"
+    )
+
+
+def test_a_first_delivery_passes_only_where_the_policy_says_so(trial: Trial) -> None:
+    trial.workshop.rules["model"]["champion"] = {"metric": "accuracy"}
+    assert_refused(trial, trial.run(), "champion")
+    trial.workshop.rules["model"]["champion"]["first"] = "allow"
+    assert trial.run().exit_code == 0
+
+
+def test_a_champion_that_was_asked_other_rows_or_was_changed_is_bad_input(trial: Trial) -> None:
+    trial.workshop.rules["model"]["champion"] = {"metric": "accuracy"}
+    trial.predict(trial.truth[1:], folder="champion")
+    file = trial.workshop.folder("champion") / "predictions.parquet"
+    run = trial.run(champion=file.parent, champion_predictions_digest=sha256_file(file))
+    assert (run.exit_code, "the champion's predictions.parquet is not about the same rows" in run.told) == (2, True)
+    assert trial.run(champion=file.parent, champion_predictions_digest=MODEL).exit_code == 2
+
+
+def test_a_verdict_without_the_comparison_that_the_policy_asks_for_is_not_signed(trial: Trial) -> None:
+    assert trial.run().exit_code == 0
+    verdict = trial.verdict
+    trial.workshop.rules["model"]["champion"] = {"metric": "accuracy"}
+    trial.workshop.save()
+    policy = load_policy(trial.workshop.folder("policy"))
+    checks = verdict_checks(
+        verdict,
+        policy=policy,
+        policy_digest=verdict.policy,
+        image_digest=verdict.image.digest,
+        commit=None,
+        model_digest=None,
+        now=verdict.judged_at,
+    )
+    assert [check.name for check in checks if not check.passed] == ["verdict's champion"]
+
+
+def test_rows_that_were_made_beside_the_independent_ones_are_predicted_and_not_judged(trial: Trial) -> None:
+    made = pl.DataFrame({"row": [1000, 1001], "base": [0, 1], "test": ["noise", "noise"]})
+    write_frame(made, trial.workshop.folder("labels") / "probes.parquet")
+    run = trial.run()
+    assert (run.exit_code, "not about the same rows" in run.told) == (2, True)
+    trial.predict([*trial.truth, "setosa", "setosa"], rows=[*range(trial.rows), 1000, 1001])
+    assert trial.run().exit_code == 0
+    assert trial.verdict.data.rows == trial.rows
