@@ -29,13 +29,14 @@ from hallmark.gate_report import Check, GateReport, decide
 from hallmark.guard import GuardedRun
 from hallmark.inputs.fetching import find
 from hallmark.model_files.canonical import canonicalise
+from hallmark.model_files.mlflow_folder import model_file
 
 EXAMPLE = "hallmark train --source=. --model=model --source-digest=sha256:..."
 COMMAND = "train"
 METADATA_FILE = "training.json"
 
 MAXIMUM_BYTES = 2 << 30
-LIBRARIES = ("numpy", "scipy", "scikit-learn", "skops", "joblib", "pandas", "polars", "pyarrow")
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "skops", "onnx", "joblib", "pandas", "polars", "pyarrow")
 """Whose versions the metadata names, where they are installed: they decide about the model's bytes."""
 
 _PARAMETER = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
@@ -147,13 +148,17 @@ def _train(source: Path, model: Model, made: Path, folder: Path, context: Contex
     copy = guard.copy_source(source, folder / "source")
     out = folder / "out"
     out.mkdir()
-    argv = build_argv(model, data=copy / model.data.training, target=out / made.name)
+    wrapped = model.model.packaging == "mlflow"
+    written = out / ("model" if wrapped else made.name)
+    argv = build_argv(model, data=copy / model.data.training, target=written)
     context.say(f"training: {' '.join(['python', *argv[1:]])}")
     ended = guard.run_untrusted(argv, cwd=copy, writable=[copy, out], timeout=model.training.timeout, say=context.say)
     if ended.exit_code != 0 or ended.timed_out:
         return ended, f"the training script failed: {ended.ending}"
     try:
-        left_behind.copy(out / made.name, made, what="the model file", maximum=MAXIMUM_BYTES)
+        left_behind.copy(
+            model_file(written) if wrapped else written, made, what="the model file", maximum=MAXIMUM_BYTES
+        )
         if made.stat().st_size == 0:
             raise BadInputError("the model file is empty", solution="write the model to the file named by --model")
         canonicalise(made, model.model.format)

@@ -65,6 +65,10 @@ class ModelFile(Document):
     format: Literal["skops", "pickle", "joblib", "onnx"] = Field(
         default="skops", description="What the training script writes."
     )
+    packaging: Literal["file", "mlflow"] = Field(
+        default="file",
+        description="mlflow: it writes an MLflow model folder that holds such a file; only that file is delivered.",
+    )
     minimum_accuracy: float | None = Field(default=None, ge=0, le=1, description="May only tighten the policy's.")
 
 

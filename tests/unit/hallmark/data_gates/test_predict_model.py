@@ -1,4 +1,5 @@
 import json
+import os
 import pickle
 import zipfile
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from hallmark.files import sha256_file
 from hallmark.model_files.answers import UnfitAnswerError, decode
 from hallmark.model_files.predict import Estimator
 
+from ..model_files import onnx_files
 from ..model_files.payloads import JOBLIBS, PICKLES, by_system
 from .workshop import FEATURES, Run, Workshop
 
@@ -58,7 +60,7 @@ def put(workshop: Workshop, model: Any, model_format: str = "skops") -> Path:
 def use(workshop: Workshop, model_format: str) -> None:
     """Describe the model as of this format, and let the policy allow every format."""
     workshop.description["model"] = {"format": model_format}
-    workshop.rules["model"]["formats"] = ["skops", "pickle", "joblib"]
+    workshop.rules["model"]["formats"] = ["skops", "pickle", "joblib", "onnx"]
 
 
 def predictions(workshop: Workshop) -> pl.DataFrame:
@@ -92,9 +94,11 @@ def test_a_good_model_predicts_each_row_without_a_warning(
     assert "Warning" not in "".join(capfd.readouterr())
 
 
-def test_the_same_model_gives_the_same_bytes(prepared: Workshop) -> None:
+def test_the_same_model_gives_the_same_bytes_but_of_what_was_measured(prepared: Workshop) -> None:
     put(prepared, fitted(prepared))
-    assert prepared.run("predict-model") == prepared.run("predict-model")
+    runs = [prepared.run("predict-model") for _ in range(2)]
+    assert len({run.results.pop("performance-digest") for run in runs}) == 2
+    assert runs[0] == runs[1]
 
 
 @pytest.mark.parametrize(
@@ -115,6 +119,25 @@ def test_a_format_that_the_policy_does_not_allow_is_refused_before_it_is_loaded(
     prepared.rules["model"]["formats"] = ["skops"]
     assert_refused(prepared, prepared.run("predict-model"), ALLOWED, "by its bytes pickle", "allowed: skops")
     assert not canary.exists()
+
+
+def test_an_onnx_model_predicts_each_row_with_probabilities(prepared: Workshop) -> None:
+    onnx_files.write(prepared.folder("model") / "model.onnx", onnx_files.linear(FEATURES))
+    use(prepared, "onnx")
+    run = prepared.run("predict-model")
+    assert run.exit_code == 0, run.told
+    told = predictions(prepared)
+    assert told.columns == ["row", "prediction", *(f"probability:{name}" for name in onnx_files.CLASSES)]
+    assert told.height == prepared.independent.height
+
+
+@pytest.mark.parametrize("name", ["tensor in a file above", "operator of a library"])
+def test_an_onnx_file_that_is_not_self_contained_is_refused(prepared: Workshop, name: str) -> None:
+    make, words = onnx_files.HOSTILE[name]
+    make(prepared.folder("model") / "model.onnx", prepared.root / "canary")
+    use(prepared, "onnx")
+    check = "the file is self-contained and of standard operators"
+    assert_refused(prepared, prepared.run("predict-model"), check, words)
 
 
 @pytest.mark.parametrize("name", ["os.system", "array of objects"])
@@ -382,3 +405,9 @@ def test_a_payload_inside_a_real_estimator_is_refused(prepared: Workshop) -> Non
     put(prepared, model, "joblib")
     assert_refused(prepared, prepared.run("predict-model"), PREDICTS, "posix.system")
     assert not canary.exists()
+
+
+def test_a_fifo_in_the_models_place_is_bad_input(prepared: Workshop) -> None:
+    os.mkfifo(prepared.folder("model") / "model.skops")
+    run = prepared.run("predict-model", model_digest=f"sha256:{'0' * 64}")
+    assert (run.exit_code, "is no regular file" in run.told) == (2, True), run.told

@@ -156,8 +156,8 @@ def test_no_date_and_no_address_is_left(small: Path) -> None:
         assert all(len(name) < 8 for name in archive.namelist()[:-1])
 
 
-@pytest.mark.parametrize("format", ["pickle", "joblib"])
-def test_pickle_and_joblib_stay_as_they_are(format: str, tmp_path: Path) -> None:  # noqa: A002
+@pytest.mark.parametrize("format", ["pickle", "joblib", "onnx"])
+def test_pickle_joblib_and_onnx_stay_as_they_are(format: str, tmp_path: Path) -> None:  # noqa: A002
     path = tmp_path / f"model.{format}"
     path.write_bytes(b"\x80\x05N.")
     canonicalise(path, format)
