@@ -7,11 +7,12 @@ looks at: the same delivery gives the same findings.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
+from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError, WithJsonSchema
 
 from hallmark.documents.loading import Document
 from hallmark.documents.rules_inputs import Digest
@@ -27,13 +28,22 @@ SHOWN_CHECKS, SHOWN_CHARACTERS = 20, 200
 """How much of a gate's report a verdict repeats; the report's digest stands for the rest."""
 
 
-def _utc_seconds(time: datetime) -> datetime:
-    if time.utcoffset() != timedelta(0) or time.microsecond:
+_UTC_SECONDS = "[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
+
+
+def _utc_seconds(time: object) -> object:
+    if isinstance(time, datetime):
+        return time
+    if not isinstance(time, str) or not re.fullmatch(_UTC_SECONDS, time):
         raise ValueError("must be in UTC and whole seconds, like 2026-01-31T12:00:00Z")
-    return time.replace(tzinfo=UTC)
+    return datetime.fromisoformat(time)
 
 
-UtcTime = Annotated[AwareDatetime, AfterValidator(_utc_seconds)]
+UtcTime = Annotated[
+    AwareDatetime,
+    BeforeValidator(_utc_seconds),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": f"^{_UTC_SECONDS}$"}),
+]
 """RFC 3339 in UTC and whole seconds, so that times may be compared as text too."""
 
 
