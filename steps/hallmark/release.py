@@ -185,7 +185,7 @@ def _precision(name: str, metric: Metric | None, precision: float) -> Check:
     half = None if metric is None else (metric.high - metric.low) / 2
     return Check(
         name=f"verdict's precision of {name}",
-        passed=half is not None and half <= precision,
+        passed=half is not None and 0 < half <= precision,
         value="missing" if half is None else f"± {half:.4g}",
         limit=f"± {precision:g}",
     )

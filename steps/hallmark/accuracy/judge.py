@@ -19,6 +19,7 @@ from hallmark.gate_report import Check
 from hallmark.judgement import wilson_interval
 from hallmark.verdict import Metric
 
+_UNKNOWN = "the resamples are too few or all the same, so nothing is known of its bound"
 _UNBOUNDED = frozenset({"log_loss", *OF_NUMBERS})
 """Metrics that have no worst value, so that nothing can be said of rows that were not seen."""
 
@@ -158,21 +159,24 @@ def asked_of(metric: Metric) -> str:
 
 def _checks(name: str, estimate: Estimate, metric: Metric, limit: Limit, rows: int, counted: str) -> Iterator[Check]:
     value = f"{metric.value:.6g} ({counted}95 % interval {_short(metric.low)} to {_short(metric.high)})"
-    shown = metric.decide == "estimate" or metric.low < metric.high
+    known = metric.low < metric.high and 2 * estimate.left_out <= REPLICATES
+    shown = metric.decide == "estimate" or known
     left_out = f"{estimate.left_out} of {REPLICATES} resamples have no {name}, for want of a class or of other labels"
     yield Check(
         name=name,
         passed=metric.held and shown,
-        value=value if shown else f"{value}; no resample differs from another, so nothing is known of its bound",
+        value=value if shown else f"{value}; {_UNKNOWN}",
         limit=asked_of(metric),
         detail=left_out if estimate.left_out else "",
     )
     if limit.precision is not None:
-        yield precision_check(name, estimate.half_width, limit.precision, rows)
+        yield _precision(name, estimate.half_width, limit.precision, rows, known=known)
 
 
-def precision_check(name: str, half_width: float, precision: float, rows: int) -> Check:
+def _precision(name: str, half_width: float, precision: float, rows: int, *, known: bool) -> Check:
     """Whether the data can support a verdict: intervals get narrower by the root of the rows."""
+    if not known:
+        return Check(name=f"precision of {name}", passed=False, value=_UNKNOWN, limit=f"± {precision:g}")
     needed = math.ceil(min(rows * (half_width / precision) ** 2, 1e15))
     return Check(
         name=f"precision of {name}",

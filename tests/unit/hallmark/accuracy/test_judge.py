@@ -5,6 +5,7 @@ from typing import Any, get_args
 import numpy as np
 import pytest
 
+from hallmark.accuracy import bootstrap
 from hallmark.accuracy.classes import Answers, answers
 from hallmark.accuracy.judge import Judged, judge_classes, judge_numbers, numbers
 from hallmark.accuracy.numbers import Numbers
@@ -112,6 +113,7 @@ def test_a_loss_of_which_nothing_is_known_does_not_hold_a_bound() -> None:
     found = judged(sample, "{log_loss: {maximum: 1, decide: bound}}")
     assert refused(found) == ["log_loss"]
     assert "nothing is known of its bound" in found.findings.checks[0].value
+    assert refused(judged(sample, "{log_loss: {maximum: 1, precision: 1}}")) == ["precision of log_loss"]
     exact = Numbers(truth=np.array([1.0, 2.0]), predicted=np.array([1.0, 2.0]))
     assert refused(judged(exact, "{mae: {maximum: 1, decide: bound}}")) == ["mae"]
 
@@ -140,3 +142,18 @@ def test_the_figures_name_every_metric() -> None:
     assert [figure["name"] for figure in found["metrics"]] == [name for name in METRICS if name not in OF_NUMBERS]
     assert "accuracy" not in found
     assert judged(scored(), "accuracy: {minimum: 0.5}").findings.figures["accuracy"]["minimum"] == 0.5
+
+
+def test_a_class_too_rare_for_the_resamples_leaves_its_bound_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap, "MAXIMUM_CELLS", 1)
+    rows = 20_000
+    truth = ["yes"] + ["no"] * (rows - 1)
+    score = np.linspace(0.6, 0.1, rows)
+    told = ["yes" if s > 0.5 else "no" for s in score]
+    table = {"no": 1 - score, "yes": score}
+    sample = answers(truth, told, table)
+    drawn = np.random.default_rng(bootstrap._SEED).choice(rows, bootstrap.MINIMUM_ROWS, replace=False, shuffle=False)
+    assert 0 not in drawn
+    assert refused(judged(sample, "{roc_auc: {minimum: 0.1}}")) == []
+    assert refused(judged(sample, "{roc_auc: {minimum: 0.1, decide: bound}}")) == ["roc_auc"]
+    assert refused(judged(sample, "{roc_auc: {minimum: 0.1, precision: 1}}")) == ["precision of roc_auc"]
