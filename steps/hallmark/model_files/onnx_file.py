@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 STANDARD_DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml"})
 """https://onnx.ai/onnx/operators: everything else is a runtime's or a library's own."""
+_PLAIN = re.compile(r"[A-Za-z0-9._-]{1,80}")
 
 
 def read(path: Path) -> bytes:
@@ -47,7 +49,8 @@ def require_self_contained(path: Path) -> onnx.ModelProto:
         raise _bad(path, f"is no ONNX model: {type(error).__name__}") from error
     others = sorted({domain for domain in _domains(model) if domain not in STANDARD_DOMAINS})
     if others:
-        raise _bad(path, f"asks for operators of {others[0][:80]!r}, which are not ONNX's own")
+        shown = others[0] if _PLAIN.fullmatch(others[0]) else "an odd domain"
+        raise _bad(path, f"asks for operators of {shown}, which are not ONNX's own")
     if model.functions or model.training_info:
         raise _bad(path, "holds functions or training steps of its own")
     for tensor in _tensors(model):
