@@ -82,15 +82,18 @@ def answered(
             f"there are {predictions.height} predictions for {found.height} rows and {key.height} probes",
             solution="hand over the results of one run",
         )
-    # A model that gives no answer to a changed row is judged for it.
-    answers = answers_of(predictions, key[ROW], PREDICTION)
     bases = key[BASE].cast(pl.Int64)
+    # Some thousands of perhaps millions.
+    predictions = predictions.with_columns(pl.col(ROW).cast(pl.Int64)).filter(
+        pl.col(ROW).is_in(pl.concat([bases.alias(ROW), key[ROW]]).unique().implode())
+    )
+    answers = answers_of(predictions, key[ROW], PREDICTION)
     places = np.clip(found.rows.search_sorted(bases).to_numpy(), 0, found.height - 1)
     if not found.rows[places].equals(bases.alias(found.rows.name)):
         raise BadInputError("the probes' key names base rows that are not there", solution="start a new run")
     probabilities = {
         column.removeprefix(PROBABILITY_PREFIX): (
-            with_nan(answers_of(predictions, found.rows, column)),
+            with_nan(answers_of(predictions, bases, column)),
             with_nan(answers_of(predictions, key[ROW], column)),
         )
         for column in predictions.columns
@@ -108,7 +111,7 @@ def answered(
             before=found.predicted[base],
             after=_plain_or_null(answers[mine], found),
             base=base,
-            probabilities={name: (one[base], other[mine]) for name, (one, other) in probabilities.items()},
+            probabilities={name: (one[mine], other[mine]) for name, (one, other) in probabilities.items()},
         )
 
 

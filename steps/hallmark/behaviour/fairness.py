@@ -54,8 +54,8 @@ class _Group:
 def judge_fairness(groups: pl.DataFrame, found: Outcomes, rules: Fairness, *, where: str) -> Findings:
     """A check for each limit, and one for the groups that are compared.
 
-    Figures: `fairness` [{columns, positive, rows, decide, left_out, groups: [{name, rows, compared, rates: {name: value},
-    low, high}], metrics: [{name, value, low, high, limit, held, lowest, highest}]}]. `rates` holds selection_rate,
+    Figures: `fairness` [{columns, positive, rows, decide, left_out, groups: [{name, rows, compared, rates, low, high}],
+    metrics: [{name, value, low, high, limit, held, lowest, highest}]}]. `rates` holds selection_rate,
     true_positive_rate, false_positive_rate and accuracy, or mean_error and mae; null where there is none. `low` and
     `high` of a group are of its accuracy, or its mae. Intervals are 95 %; a difference's is a percentile bootstrap
     within the groups, and lies somewhat too high where the groups hardly differ: noise makes some difference.

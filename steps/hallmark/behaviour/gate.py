@@ -46,13 +46,14 @@ def judge_behaviour(
     found = outcomes(labels, predictions, task)
     table = features
     if groups is not None:
-        if not by_row(groups, "the groups")[ROW].equals(found.rows):
+        beside = by_row(groups, "the groups")
+        if not beside[ROW].equals(found.rows):
             raise BadInputError(
                 f"the groups are not about the {found.height} labelled rows",
                 solution="hand over the results of one run",
             )
         more = [name for name in groups.columns if name == ROW or name not in features.columns]
-        table = features.join(groups.select(more), on=ROW, how="left", maintain_order="left")
+        table = by_row(features, "the features").join(beside.select(more), on=ROW, how="left", maintain_order="left")
     return together(_parts(table, features, found, predictions, rules, key, own, offered))
 
 

@@ -64,10 +64,56 @@ def _resampled(values: Floats, generator: np.random.Generator) -> Floats:
 
 
 def binomial_tail(hits: Floats, totals: Floats, share: float) -> Floats:
-    """The probability of at most `hits` of `totals` where each has the probability `share`: one-sided, exact."""
-    from scipy.stats import binom  # type: ignore[import-untyped]
+    """The probability of at most `hits` of `totals` where each has the probability `share`: `scipy.stats.binom.cdf`."""
+    from scipy.special import betainc  # type: ignore[import-untyped]
 
-    found: Floats = np.asarray(binom.cdf(hits, totals, min(1.0, max(0.0, share))), dtype=np.float64)
+    rest = np.maximum(totals - hits, 0.5)
+    found: Floats = np.where(hits >= totals, 1.0, betainc(rest, hits + 1, 1 - min(1.0, max(0.0, share))))
+    return found
+
+
+def hypergeometric_tail(hits: Floats, counts: Floats, rows: float, total: float) -> Floats:
+    """The probability of at most `hits` among `counts` rows drawn from `rows`, of which `total` are hits.
+
+    That is R. A. Fisher's exact one-sided test, `scipy.stats.hypergeom.cdf`, without the time that its import takes:
+    the terms are summed from `hits` outwards, by their ratios, on that side of the mean on which they fall.
+    """
+    from scipy.special import gammaln
+
+    def chosen(of: Floats, some: Floats) -> Floats:
+        found: Floats = gammaln(of + 1) - gammaln(some + 1) - gammaln(of - some + 1)
+        return found
+
+    lower = hits <= counts * total / rows
+    # Above the mean it is one less the sum from the next hit on.
+    start = np.where(lower, hits, hits + 1)
+    possible = (start >= np.maximum(0, counts - (rows - total))) & (start <= np.minimum(counts, total))
+    x = np.where(possible, start, np.clip(start, np.maximum(0, counts - (rows - total)), np.minimum(counts, total)))
+    logs = (
+        chosen(np.full_like(x, total), x) + chosen(np.full_like(x, rows - total), counts - x)
+        - chosen(np.full_like(x, rows), counts)
+    )  # fmt: skip
+    term = np.where(possible, 1.0, 0.0)
+    sums, open_cells = term.copy(), np.flatnonzero(possible)
+    while len(open_cells):
+        at, n = x[open_cells], counts[open_cells]
+        below = lower[open_cells]
+        # A ratio is 0 at the last hit that is possible.
+        down = at * (rows - total - n + at) / ((total - at + 1) * (n - at + 1))
+        up = (total - at) * (n - at) / ((at + 1) * (rows - total - n + at + 1))
+        term[open_cells] *= np.where(below, down, up)
+        sums[open_cells] += term[open_cells]
+        x[open_cells] = at + np.where(below, -1, 1)
+        open_cells = open_cells[term[open_cells] > 1e-17 * sums[open_cells]]
+    tail = np.exp(logs) * sums
+    return np.clip(np.where(lower, tail, 1 - tail), 0.0, 1.0)
+
+
+def student_quantile(share: float, freedom: Floats) -> Floats:
+    """`scipy.stats.t.ppf`."""
+    from scipy.special import stdtrit
+
+    found: Floats = stdtrit(freedom, share)
     return found
 
 
@@ -81,7 +127,7 @@ def welch(mean: Floats, variance: Floats, count: Floats, others: tuple[Floats, F
         variance: with n - 1 below; `others` holds the other sample's mean, variance and count, of infinite count
             where its mean is a given number.
     """
-    from scipy.stats import t
+    from scipy.special import stdtr
 
     mean_b, variance_b, count_b = others
     first, second = variance / count, variance_b / count_b
@@ -90,7 +136,7 @@ def welch(mean: Floats, variance: Floats, count: Floats, others: tuple[Floats, F
         freedom = total**2 / (first**2 / (count - 1) + np.where(np.isinf(count_b), 0, second**2 / (count_b - 1)))
         statistic = (mean - mean_b) / np.sqrt(total)
     freedom = np.where(np.isfinite(freedom) & (freedom > 0), freedom, 1.0)
-    p = t.sf(np.where(total > 0, statistic, 0.0), freedom)
+    p = stdtr(freedom, -np.where(total > 0, statistic, 0.0))
     return np.where(total > 0, p, np.where(mean > mean_b, 0.0, 1.0))
 
 

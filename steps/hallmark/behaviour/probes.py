@@ -63,10 +63,16 @@ def make_probes(
         offered: the columns that the policy offers to any model.
 
     Raises:
-        BadInputError: no rows, an unknown column, or a test that cannot change at least ten rows.
+        BadInputError: no rows, missing values, an unknown column, or a test that cannot change at least ten rows.
     """
     if features.is_empty():
         raise BadInputError("there are no rows to make probes of", solution="provide independent data")
+    gaps = [values.name for values in features if _has_gaps(values)]
+    if gaps:
+        raise BadInputError(
+            f"column {gaps[0]} has missing or infinite values, so it cannot be changed as asked",
+            solution="provide independent data without gaps",
+        )
     columns = [name for name in features.columns if name != ROW]
     tests = [test for test in planned(rules, columns, own=own, offered=offered) if test.columns or not test.untouched]
     asked = sum(min(test.rows, features.height * IMPORTANCE_REPEATS) for test in tests)
@@ -89,6 +95,10 @@ def make_probes(
 
 _BASE = "\0base"
 _TEST_NAME = pl.col("\0test").alias(TEST)
+
+
+def _has_gaps(values: pl.Series) -> bool:
+    return bool(values.null_count()) or (values.dtype.is_float() and not values.is_finite().all())
 
 
 def _made(features: pl.DataFrame, test: Trial, seed: str) -> pl.DataFrame:

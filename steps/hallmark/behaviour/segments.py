@@ -16,6 +16,7 @@ MISSING = "(missing)"
 OTHER = 0
 """The code of values that are too rare to be looked at: no segment."""
 MAXIMUM_GROUPS = 200
+_FIRST = 1000
 _SAMPLE = 200_000
 """Rows that quantiles are taken from, evenly spread: a range's share of the rows is then good to about 0.2 %."""
 
@@ -46,7 +47,8 @@ def segments(values: pl.Series, *, bins: int, maximum_values: int) -> Segments:
         )
     if dtype.is_numeric():
         values = values.cast(pl.Float64).fill_nan(None)
-        if values.n_unique() > bins:
+        # Counting all distinct values takes long, and is seldom needed.
+        if values.head(_FIRST).n_unique() > bins + 1 or values.n_unique() > bins:
             return _ranges(values, bins)
     known = values.drop_nulls().value_counts(name="rows").sort("rows", name, descending=[True, False])
     frequent = known[name].head(maximum_values)

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from hallmark.behaviour.intervals import binomial_tail, rounded, welch, wilson
-from hallmark.behaviour.outcomes import Outcomes, by_row, require_known, require_limits_of
+from hallmark.behaviour.cells import Cells, Ints, Scores, counted, joined, large, variance_of
+from hallmark.behaviour.intervals import binomial_tail, hypergeometric_tail, rounded, student_quantile, welch, wilson
+from hallmark.behaviour.outcomes import Floats, Outcomes, by_row, require_known, require_limits_of
 from hallmark.behaviour.segments import Segments, segments
 from hallmark.datasets import ROW
 from hallmark.documents.rules_behaviour import Slices
@@ -26,35 +26,7 @@ from hallmark.errors import BadInputError
 from hallmark.findings import Findings
 from hallmark.gate_report import Check
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-
 _LISTED = 10
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Cells:
-    """Slices that are large enough, an entry of each array for one. `second` is -1 for a slice by one column."""
-
-    first: Ints
-    first_code: Ints
-    second: Ints
-    second_code: Ints
-    count: Floats
-    total: Floats
-    """Sum of the scores."""
-    squares: Floats
-
-    def __len__(self) -> int:
-        return len(self.count)
-
-    @property
-    def mean(self) -> Floats:
-        return self.total / self.count
-
-    @property
-    def variance(self) -> Floats:
-        return _variance(self.count, self.total, self.squares)
 
 
 def judge_slices(
@@ -62,8 +34,8 @@ def judge_slices(
 ) -> Findings:
     """A check for each limit, over all slices.
 
-    Figures: `slices` {measure, unit, rows, value, looked, tested_pairs, all_pairs, minimum_rows, limits, decide,
-    significance, weakest: [{name, rows, share, value, low, high, gap, p, weak}]}. `value` is the accuracy, or the mean
+    Figures: `slices` {measure, rows, value, looked, weak, tested_pairs, all_pairs, minimum_rows, minimum_share, limits,
+    decide, significance, weakest: [{name, rows, share, value, low, high, gap, p, weak}]}. `value` is the accuracy, or the mean
     absolute error; `gap` how much worse than all rows; `p` is adjusted; `low` and `high` are of the slice by itself.
 
     Args:
@@ -73,19 +45,20 @@ def judge_slices(
         BadInputError: an unknown column, a limit of the other task, rows left out, or no slice that is large enough.
     """
     limits = _limits(rules, found)
-    columns = rules.columns or [name for name in table.columns if name != ROW]
-    require_known(columns, table.columns, f"{where}.columns")
+    known = [name for name in table.columns if name != ROW]
+    columns = rules.columns or known
+    require_known(columns, known, f"{where}.columns")
     parts = [
         segments(values, bins=rules.bins, maximum_values=rules.maximum_values)
         for values in _values(table, columns, found)
     ]
-    scores, fewest = found.scores, max(rules.minimum_rows, rules.minimum_share * found.height)
-    singles = _joined(_counted([part], [place], scores, found) for place, part in enumerate(parts))
-    singles = _large(singles, fewest, found.height)
-    pairs = _pairs(singles, scores, found) if rules.depth == 2 else []
+    scores, fewest = Scores.of(found), max(rules.minimum_rows, rules.minimum_share * found.height)
+    singles = joined(counted([part], [place], scores) for place, part in enumerate(parts))
+    singles = large(singles, fewest, found.height)
+    pairs = _pairs(singles, scores.values, found) if rules.depth == 2 else []
     looked = pairs[: rules.maximum_pairs]
-    doubles = (_large(_counted([parts[a], parts[b]], [a, b], scores, found), fewest, found.height) for a, b in looked)
-    cells = _joined([singles, *doubles])
+    doubles = (large(counted([parts[a], parts[b]], [a, b], scores), fewest, found.height) for a, b in looked)
+    cells = joined([singles, *doubles])
     if not len(cells):
         raise BadInputError(
             f"no slice of the {found.height} rows has {int(np.ceil(fewest))} rows, so none can be judged",
@@ -114,58 +87,7 @@ def _values(table: pl.DataFrame, columns: Sequence[str], found: Outcomes) -> Ite
         yield ordered[column]
 
 
-def _counted(parts: Sequence[Segments], places: Sequence[int], scores: Floats, found: Outcomes) -> _Cells:
-    """Rows and sums of the scores for every segment of one column, or every two segments of two."""
-    widths = [len(part.names) + 1 for part in parts]
-    size = int(np.prod(widths))
-    count: Floats
-    total: Floats
-    codes = parts[0].codes.astype(np.int64)
-    if len(parts) == 2:
-        codes *= widths[1]
-        codes += parts[1].codes
-    if found.task == "classification":
-        codes *= 2
-        codes += scores.astype(np.int64)
-        split = np.bincount(codes, minlength=2 * size).reshape(size, 2).astype(np.float64)
-        count, total = split.sum(axis=1), split[:, 1]
-        squares = total
-    else:
-        count = np.bincount(codes, minlength=size).astype(np.float64)
-        total = np.bincount(codes, weights=scores, minlength=size).astype(np.float64)
-        squares = np.bincount(codes, weights=scores * scores, minlength=size).astype(np.float64)
-    cells = np.arange(size)
-    first, second = np.divmod(cells, widths[1]) if len(parts) == 2 else (cells, np.full(size, -1))
-    # Code 0 is no segment.
-    used = (first > 0) & (second != 0) & (count > 0)
-    return _Cells(
-        first=np.full(int(used.sum()), places[0]),
-        first_code=first[used],
-        second=np.full(int(used.sum()), places[1] if len(places) == 2 else -1),
-        second_code=second[used],
-        count=count[used],
-        total=total[used],
-        squares=squares[used],
-    )
-
-
-def _large(cells: _Cells, fewest: float, rows: int) -> _Cells:
-    """Without slices that are too small, or that are all rows."""
-    return _chosen(cells, (cells.count >= fewest) & (cells.count < rows))
-
-
-def _chosen(cells: _Cells, used: npt.NDArray[np.bool_]) -> _Cells:
-    return _Cells(**{name: getattr(cells, name)[used] for name in _Cells.__dataclass_fields__})
-
-
-def _joined(parts: Iterator[_Cells] | Sequence[_Cells]) -> _Cells:
-    kept = list(parts)
-    return _Cells(
-        **{name: np.concatenate([getattr(part, name) for part in kept]) for name in _Cells.__dataclass_fields__}
-    )
-
-
-def _pairs(singles: _Cells, scores: Floats, found: Outcomes) -> list[tuple[int, int]]:
+def _pairs(singles: Cells, scores: Floats, found: Outcomes) -> list[tuple[int, int]]:
     """Pairs of columns that have a slice large enough, first those of columns that differ most by themselves."""
     if not len(singles):
         return []
@@ -178,35 +100,25 @@ def _pairs(singles: _Cells, scores: Floats, found: Outcomes) -> list[tuple[int, 
     return [(order[a], order[b]) for a, b in sorted(pairs, key=lambda pair: (pair[0] + pair[1], pair))]
 
 
-def _against_the_rest(cells: _Cells, scores: Floats, found: Outcomes) -> Floats:
+def _against_the_rest(cells: Cells, scores: Floats, found: Outcomes) -> Floats:
     """One-sided p-values: a slice is as good as the rows that are not in it."""
     rows, total = found.height, float(scores.sum())
     if found.task == "classification":
-        from scipy.stats import hypergeom  # type: ignore[import-untyped]
-
-        p: Floats = np.asarray(hypergeom.cdf(cells.total, rows, total, cells.count), dtype=np.float64)
-        return np.clip(p, 0.0, 1.0)
+        return hypergeometric_tail(cells.total, cells.count, rows, total)
     count, rest = rows - cells.count, total - cells.total
     squares = float((scores * scores).sum()) - cells.squares
-    return welch(cells.mean, cells.variance, cells.count, (rest / count, _variance(count, rest, squares), count))
+    return welch(cells.mean, cells.variance, cells.count, (rest / count, variance_of(count, rest, squares), count))
 
 
-def _variance(count: Floats, total: Floats, squares: Floats) -> Floats:
-    """With n - 1 below; 0 for a single row."""
-    return np.maximum(0.0, squares - total * total / count) / np.maximum(1.0, count - 1)
-
-
-def _interval(cells: _Cells, found: Outcomes, confidence: float) -> tuple[Floats, Floats]:
+def _interval(cells: Cells, found: Outcomes, confidence: float) -> tuple[Floats, Floats]:
     if found.task == "classification":
         return wilson(cells.total, cells.count, confidence)
-    from scipy.stats import t
-
-    spread = t.ppf(0.5 + confidence / 2, cells.count - 1) * np.sqrt(cells.variance / cells.count)
+    spread = student_quantile(0.5 + confidence / 2, cells.count - 1) * np.sqrt(cells.variance / cells.count)
     return cells.mean - spread, cells.mean + spread
 
 
 def _judged(
-    cells: _Cells, parts: list[Segments], found: Outcomes, rules: Slices, limits: dict[str, float],
+    cells: Cells, parts: list[Segments], found: Outcomes, rules: Slices, limits: dict[str, float],
     pairs: tuple[int, int],
 ) -> Findings:  # fmt: skip
     scores = found.scores
@@ -251,7 +163,7 @@ def _judged(
 
 
 def _check(
-    name: str, limit: float, whole: float, cells: _Cells, parts: list[Segments], found: Outcomes, rules: Slices,
+    name: str, limit: float, whole: float, cells: Cells, parts: list[Segments], found: Outcomes, rules: Slices,
     order: Ints,
 ) -> Check:  # fmt: skip
     classes = found.task == "classification"
@@ -287,7 +199,7 @@ def _check(
     )
 
 
-def _beyond(cells: _Cells, threshold: float, found: Outcomes, rules: Slices) -> npt.NDArray[np.bool_]:
+def _beyond(cells: Cells, threshold: float, found: Outcomes, rules: Slices) -> npt.NDArray[np.bool_]:
     """Which slices the limit refuses. The threshold counts as a given number: it rests on all rows, if on any."""
     classes = found.task == "classification"
     # Limits such as 0.9 - 0.1 are no exact numbers.
@@ -305,7 +217,7 @@ def _beyond(cells: _Cells, threshold: float, found: Outcomes, rules: Slices) -> 
     return np.asarray(measured & (adjusted(p, "holm") < rules.significance))
 
 
-def _distinct(cells: _Cells, worse: Floats) -> npt.NDArray[np.bool_]:
+def _distinct(cells: Cells, worse: Floats) -> npt.NDArray[np.bool_]:
     """Which slices say something new: those by one column, and by two if clearly worse (by two standard errors) than by
     either of them."""
     clearly = worse - 2 * np.sqrt(cells.variance / cells.count)
@@ -328,7 +240,7 @@ def _distinct(cells: _Cells, worse: Floats) -> npt.NDArray[np.bool_]:
     )
 
 
-def _name(cells: _Cells, parts: list[Segments], place: int) -> str:
+def _name(cells: Cells, parts: list[Segments], place: int) -> str:
     first = parts[cells.first[place]]
     name = f"{first.column} = {first.names[cells.first_code[place] - 1]}"
     if cells.second[place] < 0:

@@ -215,6 +215,11 @@ def test_no_rows_are_bad_input() -> None:
         made(features().clear(), quiet=False)
 
 
+def test_missing_values_are_bad_input() -> None:
+    with pytest.raises(BadInputError, match="column income has missing or infinite values"):
+        made(features().with_columns(income=pl.lit(None, pl.Float64)), quiet=False)
+
+
 def test_too_many_rows_are_bad_input() -> None:
     tests = [{"name": f"t{place}", "columns": ["age"], "rows": 100_000} for place in range(11)]
     with pytest.raises(BadInputError, match="at most 1000000"):
