@@ -35,8 +35,9 @@ def judge_slices(
     """A check for each limit, over all slices.
 
     Figures: `slices` {measure, rows, value, looked, weak, tested_pairs, all_pairs, minimum_rows, minimum_share, limits,
-    decide, significance, weakest: [{name, rows, share, value, low, high, gap, p, weak}]}. `value` is the accuracy, or the mean
-    absolute error; `gap` how much worse than all rows; `p` is adjusted; `low` and `high` are of the slice by itself.
+    decide, significance, weakest: [{name, rows, share, value, low, high, gap, p, weak}]}. `value` is the accuracy, or
+    the mean absolute error; `gap` how much worse than all rows; `p` is adjusted; `low` and `high` are of the slice by
+    itself.
 
     Args:
         table: `row`, features and group columns; every row of `found`.
