@@ -15,6 +15,7 @@ from typing import Any
 
 from hallmark.documents.policy import Policy
 from hallmark.documents.rules_model import AtLeast, Limit
+from hallmark.release import CHAMPION
 from hallmark.verdict import CLOCK_SKEW, PREDICATE_TYPE
 
 API_VERSION, KIND = "hallmark.dev/v1alpha1", "Verdict"
@@ -30,6 +31,10 @@ def rego(policy: Policy, policy_digest: str) -> str:
         f"verdict.kind == {_text(KIND)}",
         "verdict.passed == true",
         "every check in verdict.checks { check.passed == true }",
+        *(
+            f"some check{number} in verdict.checks\n\tcheck{number}.name == {_text(name)}"
+            for number, name in enumerate(required_checks(policy))
+        ),
         f"verdict.policy in {_set(_policies(policy, policy_digest))}",
         f"verdict.model.name == {_text(policy.metadata.name)}",
         *([f"verdict.source.repository in {_set(policy.source.repositories)}"] if policy.source.repositories else []),
@@ -60,7 +65,7 @@ def cue(policy: Policy, policy_digest: str, now: datetime) -> str:
             "apiVersion": _text(API_VERSION),
             "kind": _text(KIND),
             "passed": "true",
-            "checks": "[...{passed!: true}]",
+            "checks": _cue_checks(required_checks(policy)),
             "judgedAt": " & ".join(["string", '=~"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"', *judged]),
             "policy": " | ".join(map(_text, _policies(policy, policy_digest))),
             "model": {"name": _text(policy.metadata.name)},
@@ -79,7 +84,13 @@ def cue(policy: Policy, policy_digest: str, now: datetime) -> str:
         "// CUE has no clock and is not asked to compare two values of a verdict: make this file anew every month, and",
         "// prefer verdict.rego, which tells the age at the time of asking and holds the image against the subject.",
     ]
-    return "\n".join([*head, *_cue(wanted, 0)]) + "\n"
+    imports = ['import "list"', ""] if required_checks(policy) else []
+    return "\n".join([*head, "", *imports, *_cue(wanted, 0)]) + "\n"
+
+
+def required_checks(policy: Policy) -> list[str]:
+    """Names of checks that a verdict must have, for the policy asks for what they are about."""
+    return [CHAMPION] if policy.model.champion is not None else []
 
 
 def _rego_metric(name: str, limit: Limit) -> Iterator[str]:
@@ -97,6 +108,14 @@ def _cue_metric(limit: Limit) -> dict[str, str]:
     end = "value" if limit.decide == "estimate" else "low" if isinstance(limit, AtLeast) else "high"
     asked = f">={_number(limit.minimum)}" if isinstance(limit, AtLeast) else f"<={_number(limit.maximum)}"
     return {end: asked}
+
+
+def _cue_checks(required: list[str]) -> str:
+    """An open list would be counted before the verdict's is known, so with MatchN nothing but validators may stand."""
+    if not required:
+        return "[...{passed!: true}]"
+    there = (f"list.MatchN(>0, {{name!: {_text(name)}, passed!: true, ...}})" for name in required)
+    return " & ".join([*there, "list.MatchN(0, {passed!: false, ...})"])
 
 
 def _cue(wanted: dict[str, Any], depth: int) -> Iterator[str]:

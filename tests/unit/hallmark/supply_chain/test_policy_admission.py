@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import os
 import subprocess
@@ -31,12 +32,14 @@ def admission(hallmark: Callable[..., Called], signing_policy: Path, tmp_path: P
 
 @pytest.fixture
 def ask(registries: Registries, admission: Path) -> Asked:
-    """Attest a verdict to a new image, and let cosign admit it by the file of a language."""
+    """Attest verdicts to a new image, and let cosign admit it by the file of a language."""
+    numbers = itertools.count()
 
-    def call(language: str, content: Callable[[str], Any]) -> subprocess.CompletedProcess[str]:
-        found = registries.push(registries.release)
+    def call(language: str, *contents: Callable[[str], Any]) -> subprocess.CompletedProcess[str]:
+        found = registries.push(registries.release, {"number": str(next(numbers))})
         image = f"{registries.release}@{found}"
-        registries.attest(image, content(found), predicate_type=PREDICATE_TYPE)
+        for content in contents:
+            registries.attest(image, content(found), predicate_type=PREDICATE_TYPE)
         argv = ["cosign", "verify-attestation", f"--key={registries.key.public}", "--insecure-ignore-tlog=true"]
         argv += [f"--type={PREDICATE_TYPE}", f"--policy={admission / f'verdict.{language}'}", image]
         env = {"PATH": os.environ["PATH"], "HOME": str(admission), "DOCKER_CONFIG": str(registries.releases.credential)}
@@ -89,6 +92,15 @@ def test_what_verify_image_refuses_is_not_admitted(
     done = ask(language, lambda found: content(found, **changes))
     assert done.returncode != 0
     assert "none of the attestations matched" in done.stderr or "validat" in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_cosign_asks_every_verdict_on_an_image_where_verify_image_asks_for_one(
+    ask: Asked, content: Callable[..., dict[str, Any]], language: str
+) -> None:
+    """What docs/verdict.md says: should cosign begin to take one good verdict as enough, it has to be said there."""
+    assert ask(language, lambda found: content(found, judgedAt=days_ago(400)), content).returncode != 0
+    assert ask(language, content, content).returncode == 0
 
 
 @pytest.mark.parametrize("changes", [{"judgedAt": days_ago(-1)}, {"image": {"repository": "x", "digest": digest("9")}}])
@@ -148,6 +160,29 @@ def test_texts_of_a_policy_cannot_leave_their_quotes(
     done = ask(language, lambda found: content(found, source={**source, "repository": odd}))
     assert done.returncode == 0, done.stderr
     assert ask(language, content).returncode != 0
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_comparison_that_the_policy_asks_for_must_be_in_the_verdict(
+    hallmark: Callable[..., Called],
+    signing_policy: Path,
+    admission: Path,
+    ask: Asked,
+    content: Callable[..., dict[str, Any]],
+    language: str,
+) -> None:
+    file = signing_policy / "policy.yaml"
+    file.write_text(file.read_text().replace("  minimumRows", "  champion: {metric: accuracy}\n  minimumRows"))
+    assert hallmark("policy-admission", policy=signing_policy, output=admission).code == 0
+    checks = content("")["checks"]
+    compared = {"name": "champion", "passed": True, "value": "better", "limit": ""}
+    assert ask(language, content).returncode != 0
+    assert ask(language, lambda found: content(found, checks=[])).returncode != 0
+    assert ask(language, lambda found: content(found, checks=[{**compared, "passed": False}])).returncode != 0
+    failed = [{**checks[0], "passed": False}, compared]
+    assert ask(language, lambda found: content(found, checks=failed)).returncode != 0
+    done = ask(language, lambda found: content(found, checks=[*checks, compared, *checks]))
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_policy_with_a_mistake_is_bad_input(
