@@ -253,7 +253,7 @@ def _sample(questions: _Questions, model: ModelFile, answer: Answer) -> Sample:
     height = questions.rows.len()
     places = pl.int_range(height, eager=True).sample(min(height, _MEASURED_ROWS), seed=_SHUFFLE_SEED).sort()
     lazy = pl.scan_parquet(questions.file).select(model.columns).with_row_index(_PLACE)
-    rows = lazy.filter(pl.col(_PLACE).is_in(places.cast(pl.UInt32).implode())).drop(_PLACE).collect()
+    rows = lazy.filter(pl.col(_PLACE).is_in(places.cast(pl.UInt32).implode())).drop(_PLACE).collect(engine="streaming")
     return Sample(rows=rows, predictions={"candidate": answer.predictions.gather(places)})
 
 

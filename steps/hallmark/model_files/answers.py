@@ -107,6 +107,28 @@ def decode(data: bytes | bytearray, *, rows: int, task: str) -> Answer:
     return Answer(predictions=predictions, probabilities=_probabilities(classes, matrix))
 
 
+def together(parts: Sequence[Answer]) -> Answer:
+    """The answers of one model about several pieces, one after the other; at least one piece.
+
+    Raises:
+        UnfitAnswerError: their labels are of different types, or their probabilities of different classes.
+    """
+    import numpy as np
+    import polars as pl
+
+    kinds = {str(part.predictions.dtype) for part in parts}
+    if len(kinds) > 1 and kinds != {"Int64", "Float64"}:
+        raise UnfitAnswerError(f"types are mixed: {', '.join(sorted(kinds))}")
+    names = list(parts[0].probabilities)
+    if any(list(part.probabilities) != names for part in parts):
+        raise UnfitAnswerError("probabilities of other classes for other rows")
+    wanted = pl.Float64 if len(kinds) > 1 else parts[0].predictions.dtype
+    return Answer(
+        predictions=pl.concat([part.predictions.cast(wanted) for part in parts]),
+        probabilities={name: np.concatenate([part.probabilities[name] for part in parts]) for name in names},
+    )
+
+
 def _as_numbers(predictions: Any) -> tuple[str, Any, list[Any]]:
     """Kind, numbers and labels of an array: texts and the like become places in a list."""
     import numpy as np

@@ -30,6 +30,8 @@ T = TypeVar("T")
 
 MEMORY_BYTES = 8 << 30
 """Of data that one process with a model may hold; the pod's limit is usually lower."""
+CHUNK_ROWS = 1 << 18
+"""Rows of a file that a model is asked about at once: as many as a row group of the files that the steps write."""
 _SHORT = 1 << 20
 """Bytes of an answer that is a sentence or a short list."""
 _CREDENTIALS = struct.Struct("3i")
@@ -122,9 +124,17 @@ class ModelProcess:
         self._ask(wire.LOAD, json.dumps(request).encode())
 
     def answer_file(self, path: Path, *, rows: int, task: str) -> answers.Answer:
-        """The model's answers for all rows of a Parquet file. Raises RefusedByModelError and UnfitAnswerError."""
-        data = self._ask(wire.FILE, str(path).encode(), limit=answers.maximum_bytes(rows))
-        return answers.decode(data, rows=rows, task=task)
+        """The model's answers for all rows of a Parquet file, `CHUNK_ROWS` at a time, so that memory is bounded.
+
+        Raises RefusedByModelError and UnfitAnswerError.
+        """
+        parts = []
+        for first in range(0, rows, CHUNK_ROWS):
+            count = min(CHUNK_ROWS, rows - first)
+            request = json.dumps({"path": str(path), "first": first, "rows": count}).encode()
+            data = self._ask(wire.FILE, request, limit=answers.maximum_bytes(count))
+            parts.append(answers.decode(data, rows=count, task=task))
+        return answers.together(parts)
 
     def timed(self, question: bytes, *, rows: int) -> tuple[float, bytearray]:
         """Seconds from the first byte of a question (`as_question`) to the last of its answer, and the answer."""

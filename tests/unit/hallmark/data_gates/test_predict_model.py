@@ -19,6 +19,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler  # type: i
 from sklearn.svm import SVC  # type: ignore[import-untyped]
 
 from hallmark.files import sha256_file
+from hallmark.model_files import session as sessions
 from hallmark.model_files.answers import UnfitAnswerError, decode
 from hallmark.model_files.predict import Estimator
 
@@ -279,6 +280,17 @@ def test_a_classifier_s_probabilities_are_written_for_each_class(prepared: Works
     )
     assert told.columns == ["row", "prediction", *(f"probability:{name}" for name in model.classes_)]
     assert told.drop("row", "prediction").to_numpy().tolist() == expected.tolist()
+
+
+def test_many_rows_are_asked_in_pieces_and_told_as_one(prepared: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(prepared, fitted(prepared, make_pipeline(StandardScaler(), LogisticRegression())))
+    assert prepared.run("predict-model").exit_code == 0
+    whole = predictions(prepared)
+    monkeypatch.setattr(sessions, "CHUNK_ROWS", 7)
+    assert prepared.run("predict-model").exit_code == 0
+    pieces = predictions(prepared)
+    assert pieces["prediction"].equals(whole["prediction"])
+    assert np.allclose(pieces.drop("row", "prediction").to_numpy(), whole.drop("row", "prediction").to_numpy())
 
 
 def test_a_model_that_cannot_tell_probabilities_has_no_such_column(prepared: Workshop) -> None:

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hallmark.model_files.answers import MAXIMUM_LABELS, UnfitAnswerError, decode, encode, maximum_bytes
+from hallmark.model_files.answers import (
+    MAXIMUM_LABELS,
+    Answer,
+    UnfitAnswerError,
+    decode,
+    encode,
+    maximum_bytes,
+    together,
+)
 
 
 def objects(*values: object) -> Any:
@@ -144,3 +152,29 @@ def test_whatever_comes_is_an_answer_or_refused(data: bytes) -> None:
 
 def test_the_longest_answer_grows_with_the_rows_only() -> None:
     assert maximum_bytes(2) - maximum_bytes(1) == maximum_bytes(1) - maximum_bytes(0)
+
+
+def piece(labels: Any, classes: list[str] | None = None) -> Answer:
+    matrix = np.full((len(labels), 2), 0.5) if classes else None
+    return decode(encode(labels, classes, matrix), rows=len(labels), task="classification")
+
+
+def test_pieces_make_the_whole_answer() -> None:
+    told = together([piece(np.array(["a", "b"]), ["a", "b"]), piece(np.array(["b"]), ["a", "b"])])
+    assert told.predictions.to_list() == ["a", "b", "b"]
+    assert {name: values.tolist() for name, values in told.probabilities.items()} == {"a": [0.5] * 3, "b": [0.5] * 3}
+    assert together([piece(np.array([1])), piece(np.array([0.5]))]).predictions.to_list() == [1.0, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (piece(np.array(["a"])), piece(np.array([1]))),
+        (piece(np.array([True])), piece(np.array([1]))),
+        (piece(np.array(["a"]), ["a", "b"]), piece(np.array(["a"]))),
+        (piece(np.array(["a"]), ["a", "b"]), piece(np.array(["a"]), ["b", "a"])),
+    ],
+)
+def test_pieces_that_do_not_fit_together_are_refused(one: Answer, other: Answer) -> None:
+    with pytest.raises(UnfitAnswerError, match=r"mixed|other classes"):
+        together([one, other])
