@@ -41,7 +41,9 @@ class Sample(Protocol):
 
     def take(self, rows: NDArray[np.intp]) -> Self: ...
 
-    def measure(self) -> Measure: ...
+    def parts(self, only: str | None = None) -> Iterator[Measure]:
+        """Measures of all metrics, or of one and those that come with it, each made when it is its turn."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +73,14 @@ def counts(rows: int, replicates: int = REPLICATES, seed: int = _SEED) -> Iterat
 
 def values(sample: Sample) -> dict[str, float]:
     """The sample's metrics; NaN where it has none."""
-    return {name: float(value[0]) for name, value in sample.measure()(np.ones((1, sample.rows))).items()}
+    once = np.ones((1, sample.rows))
+    return {name: float(value[0]) for part in sample.parts() for name, value in part(once).items()}
+
+
+def measure(sample: Sample, only: str | None = None) -> Measure:
+    """All parts' measures as one."""
+    parts = list(sample.parts(only))
+    return lambda counts: {name: value for part in parts for name, value in part(counts).items()}
 
 
 def replicate(sample: Sample, replicates: int = REPLICATES) -> Values:
@@ -114,6 +123,6 @@ def estimates(sample: Sample) -> dict[str, Estimate]:
 
 
 def _replicates(sample: Sample, replicates: int) -> Values:
-    measure = sample.measure()
-    blocks = [measure(block) for block in counts(sample.rows, replicates)]
+    of = measure(sample)
+    blocks = [of(block) for block in counts(sample.rows, replicates)]
     return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}

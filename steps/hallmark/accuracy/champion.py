@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hallmark.accuracy.bootstrap import Array, Measure, Values, replicate, values
+from hallmark.accuracy.bootstrap import Array, Measure, Values, measure, replicate, values
 from hallmark.accuracy.classes import Answers
 from hallmark.accuracy.numbers import Numbers
 from hallmark.documents.rules_model import AT_MOST, OF_PROBABILITIES, Champion
@@ -168,14 +169,15 @@ class _Pair:
     def take(self, rows: NDArray[np.intp]) -> _Pair:
         return _Pair(candidate=self.candidate.take(rows), champion=self.champion.take(rows), metric=self.metric)
 
-    def measure(self) -> Measure:
+    def parts(self, only: str | None = None) -> Iterator[Measure]:
+        """The one difference."""
         sign = -1 if self.metric in AT_MOST else 1
-        candidate, champion = (side.measure(self.metric) for side in (self.candidate, self.champion))
+        candidate, champion = (measure(side, self.metric) for side in (self.candidate, self.champion))
 
         def difference(counts: Array) -> Values:
             return {"difference": sign * (candidate(counts)[self.metric] - champion(counts)[self.metric])}
 
-        return difference
+        yield difference
 
 
 def _same(candidate: Answers | Numbers, champion: Answers | Numbers) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -61,16 +61,14 @@ class Answers:
         some = None if self.probabilities is None else self.probabilities[rows]
         return replace(self, truth=self.truth[rows], predicted=self.predicted[rows], probabilities=some)
 
-    def measure(self, only: str | None = None) -> Measure:
+    def parts(self, only: str | None = None) -> Iterator[Measure]:
         """Of all metrics, or of one and those that come with it."""
-        parts: list[Measure] = []
         if only is None or only not in OF_PROBABILITIES:
-            parts.append(_Confusion(self))
+            yield _Confusion(self)
         if self.probabilities is not None and (only is None or only in AREAS):
-            parts.append(_Rankings(self, self.probabilities))
+            yield _Rankings(self, self.probabilities)
         if self.probabilities is not None and (only is None or only in OF_PROBABILITIES - AREAS):
-            parts.append(_Losses(self, self.probabilities))
-        return lambda counts: {name: value for part in parts for name, value in part(counts).items()}
+            yield _Losses(self, self.probabilities)
 
 
 def answers(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,9 +42,9 @@ class Numbers:
     def take(self, rows: NDArray[np.intp]) -> Numbers:
         return Numbers(truth=self.truth[rows], predicted=self.predicted[rows])
 
-    def measure(self, only: str | None = None) -> Measure:
+    def parts(self, only: str | None = None) -> Iterator[Measure]:
         """Of all metrics: they come together."""
-        return _Errors(self)
+        yield _Errors(self)
 
 
 class _Errors:

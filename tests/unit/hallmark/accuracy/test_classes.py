@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk  # type: ignore[import-untyped]
 
-from hallmark.accuracy.bootstrap import values
+from hallmark.accuracy.bootstrap import measure, values
 from hallmark.accuracy.classes import BINS, answers, top
 from hallmark.errors import BadInputError
 
@@ -75,7 +75,7 @@ def test_every_metric_is_scikit_learns_on_the_same_resample(
     # Each class once, so that scikit-learn has an area under each curve.
     picks = [np.r_[np.arange(classes), random.integers(0, rows, rows - classes)] for _ in range(3)]
     counts = np.stack([np.bincount(pick, minlength=rows) for pick in [np.arange(rows), *picks]]).astype(float)
-    found = sample.measure()(counts)
+    found = measure(sample)(counts)
     matrix = np.column_stack([table[name] for name in names])
     for index, pick in enumerate([np.arange(rows), *picks]):
         labels, predicted = np.array(truth)[pick], np.array(told)[pick]
@@ -85,7 +85,7 @@ def test_every_metric_is_scikit_learns_on_the_same_resample(
 
 def test_a_resample_of_one_class_has_no_area_and_the_others_have() -> None:
     sample = answers(list("aab"), list("aab"), {"a": np.array([0.9, 0.8, 0.3]), "b": np.array([0.1, 0.2, 0.7])})
-    found = sample.measure()(np.array([[2.0, 1, 0], [1, 1, 1]]))
+    found = measure(sample)(np.array([[2.0, 1, 0], [1, 1, 1]]))
     assert np.isnan(found["roc_auc"]).tolist() == [True, False]
     assert np.isnan(found["pr_auc"]).tolist() == [True, False]
     assert found["balanced_accuracy"].tolist() == [1, 1]

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from sklearn import metrics as sk  # type: ignore[import-untyped]
 
-from hallmark.accuracy.bootstrap import estimates, values
+from hallmark.accuracy.bootstrap import estimates, measure, values
 from hallmark.accuracy.numbers import Numbers
 
 NUMBERS = st.floats(-1e6, 1e6, allow_nan=False).map(lambda number: round(number, 6))
@@ -22,7 +22,7 @@ def test_every_metric_is_scikit_learns_on_the_same_resample(rows: list[tuple[flo
     truth, predicted = (np.array(side) for side in zip(*rows, strict=True))
     pick = np.random.default_rng(seed).integers(0, len(truth), len(truth))
     counts = np.stack([np.ones(len(truth)), np.bincount(pick, minlength=len(truth))])
-    found = Numbers(truth=truth, predicted=predicted).measure()(counts)
+    found = measure(Numbers(truth=truth, predicted=predicted))(counts)
     for index, chosen in enumerate((np.arange(len(truth)), pick)):
         pair = truth[chosen], predicted[chosen]
         if len(set(pair[0])) > 1:

@@ -59,3 +59,29 @@ def test_a_model_that_the_repository_trains_gets_a_passing_verdict_twice_the_sam
     assert verdict.passed
     assert verdict.metrics["accuracy"].value > 0.9
     assert verdict.model.digest == runs["train"].results["model-digest"]
+
+
+def test_the_probabilities_of_a_classifier_are_judged(workshop: Workshop) -> None:
+    text = TRAIN.replace("from sklearn.svm import SVC", "from sklearn.linear_model import LogisticRegression")
+    (workshop.folder("source") / "train.py").write_text(text.replace("SVC(", "LogisticRegression(max_iter=1000, "))
+    workshop.rules["requiredGates"] = ["predict-model"]
+    workshop.rules["model"]["metrics"] = {"roc_auc": {"minimum": 0.9, "decide": "bound"}, "log_loss": {"maximum": 0.5}}
+    runs = {name: workshop.run(name) for name in ("prepare-evaluation", "train", "predict-model")}
+    assert all(run.exit_code == 0 for run in runs.values()), [run.told for run in runs.values()]
+    predictions = pl.read_parquet(workshop.folder("predictions") / "predictions.parquet")
+    write_frame(predictions, workshop.folder("responses") / "responses.parquet")
+    judged = workshop.run(
+        "verify-model",
+        repository_url="https://git.example.com/iris.git",
+        commit="b" * 40,
+        commit_time=1,
+        training_data_digest=runs["prepare-evaluation"].results["training-data-digest"],
+        independent_data_digest=runs["prepare-evaluation"].results["independent-data-digest"],
+        model_name="iris",
+        model_version="1.2.3",
+        candidate_image="registry.example.com/candidates/iris",
+        image_digest=sha256_bytes(b"image"),
+        gates=(f"predict-model={runs['predict-model'].results['report-digest']}",),
+    )
+    assert judged.exit_code == 0, judged.told
+    assert {curve["class"] for curve in judged.report["figures"]["roc"]} == {"setosa", "versicolor", "virginica"}
