@@ -30,6 +30,7 @@ def rego(policy: Policy, policy_digest: str) -> str:
         f"verdict.apiVersion == {_text(API_VERSION)}",
         f"verdict.kind == {_text(KIND)}",
         "verdict.passed == true",
+        "count(verdict.checks) > 0",
         "every check in verdict.checks { check.passed == true }",
         *(
             f"some check{number} in verdict.checks\n\tcheck{number}.name == {_text(name)}"
@@ -39,7 +40,10 @@ def rego(policy: Policy, policy_digest: str) -> str:
         f"verdict.model.name == {_text(policy.metadata.name)}",
         *([f"verdict.source.repository in {_set(policy.source.repositories)}"] if policy.source.repositories else []),
         f"every gate in {_set(policy.required_gates)} {{ verdict.gates[gate].passed == true }}",
+        # Rego orders values of all types: any text is more than any number, and null is less.
+        "is_number(verdict.data.rows)",
         f"verdict.data.rows >= {policy.model.minimum_rows}",
+        "is_number(verdict.data.overlap)",
         f"verdict.data.overlap <= {_number(policy.data.maximum_overlap)}",
         *(line for name, limit in policy.model.metrics.limits.items() for line in _rego_metric(name, limit)),
         "judged := time.parse_rfc3339_ns(verdict.judgedAt)",
@@ -96,6 +100,7 @@ def required_checks(policy: Policy) -> list[str]:
 def _rego_metric(name: str, limit: Limit) -> Iterator[str]:
     at = f"verdict.metrics[{_text(name)}]"
     end = "value" if limit.decide == "estimate" else "low" if isinstance(limit, AtLeast) else "high"
+    yield from (f"is_number({at}.{key})" for key in ("value", "low", "high"))
     if isinstance(limit, AtLeast):
         yield f"{at}.{end} >= {_number(limit.minimum)}"
     else:
@@ -113,7 +118,7 @@ def _cue_metric(limit: Limit) -> dict[str, str]:
 def _cue_checks(required: list[str]) -> str:
     """An open list would be counted before the verdict's is known, so with MatchN nothing but validators may stand."""
     if not required:
-        return "[...{passed!: true}]"
+        return "[{passed!: true}, ...{passed!: true}]"
     there = (f"list.MatchN(>0, {{name!: {_text(name)}, passed!: true, ...}})" for name in required)
     return " & ".join([*there, "list.MatchN(0, {passed!: false, ...})"])
 

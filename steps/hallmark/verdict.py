@@ -132,7 +132,7 @@ class Verdict(Document):
     image: VerdictImage
     metrics: dict[str, Metric]
     gates: dict[str, GateEvidence]
-    checks: list[VerdictCheck]
+    checks: list[VerdictCheck] = Field(min_length=1, description="Everything that the judge looked at.")
     tools: dict[str, str] = Field(default={}, description="Versions of what the judge worked with.")
 
     def write(self, folder: Path) -> Path:

@@ -158,6 +158,7 @@ def skopeo(registries: Registries, *arguments: str) -> None:
         ({"judgedAt": None}, "NO  verdict"),
         ({"judgedAt": "2026-01-31T12:00:00+01:00"}, "NO  verdict"),
         ({"judgedAt": "9999-12-31T23:59:59Z"}, "NO  verdict's age: judged in the future at"),
+        ({"checks": []}, "NO  verdict"),
         ({"kind": "Opinion"}, "NO  verdict"),
         ({"forged": True}, "NO  verdict"),
     ],
