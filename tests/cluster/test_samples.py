@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from cluster import enrolment, gitea, kubectl
-from cluster.enrolment import BOT, MAKER, OPERATORS, Enrolled, enrol
-from cluster.places import GIT, PIPELINES_NAMESPACE
+from cluster import enrolment, kubectl
+from cluster.enrolment import Enrolled, enrol
+from cluster.network import listens_inside
+from cluster.places import NETWORK_NAMESPACE, NODE_ADDRESS, PIPELINES_NAMESPACE
 from engines import tekton
 from laptop.delivery import Sides
+from services.s3 import SECRET_KEY, S3Server, s3_server
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 SECONDS = 420
@@ -46,24 +49,23 @@ def test_a_regression_is_delivered(base_image: str, tmp_path: Path) -> None:
     assert "fetch-data" not in tasks(objects)
 
 
+@pytest.fixture(scope="module")
+def bucket() -> Iterator[S3Server]:
+    """A store beside the cluster, where its pods reach it."""
+    with s3_server(NODE_ADDRESS, ["ip", "netns", "exec", NETWORK_NAMESPACE], listens_inside) as found:
+        yield found
+
+
 @pytest.fixture
-def census(tmp_path: Path) -> Sides:
-    """The validators' data is in a private repository of the operators', and their policy says so."""
+def census(bucket: S3Server, tmp_path: Path) -> Sides:
+    """The validators' data is in the store, and their policy says so."""
     given = sides("census", tmp_path)
-    data = given.validators / "data"
-    repository = f"{OPERATORS}/census-data"
-    forge = gitea.forge()
-    forge.ensure_repository(repository)
-    forge.allow(repository, BOT, "write")
-    enrolment.publish(data, repository, "Keep the independent data", BOT)
-    shutil.rmtree(data)
-    login = given.validators / "data-credential"
-    login.mkdir()
-    (login / "username").write_text(BOT)
-    (login / "password").write_text(enrolment.password(BOT))
+    bucket.put("validation", f"census/{FILE}", (given.validators / "data" / FILE).read_bytes())
+    shutil.rmtree(given.validators / "data")
+    bucket.credential(given.validators / "data-credential")
     rules = given.validators / "policy" / "policy.yaml"
-    address = f"http://{GIT}/api/v1/repos/{repository}/raw/{FILE}"
-    rules.write_text(rules.read_text().replace(f"path: {FILE}", f"path: {address}"))
+    where = f"path: s3://validation/census/{FILE}\n    s3: {{endpoint: '{bucket.endpoint}'}}"
+    rules.write_text(rules.read_text().replace(f"path: {FILE}", where))
     return given
 
 
@@ -71,13 +73,14 @@ def test_a_table_with_groups_is_delivered_on_data_that_one_task_fetched(census: 
     objects = delivered(enrol("census", census, base_image))
     assert results(objects).get("outcome") == "passed", results(objects)
     assert "fetch-data" in tasks(objects)
-    password = enrolment.password(BOT)
-    assert password not in json.dumps(objects)
-    assert not [name for name, text in tekton.logs(objects, PIPELINES_NAMESPACE).items() if password in text]
+    assert SECRET_KEY not in json.dumps(objects)
+    assert not [name for name, text in tekton.logs(objects, PIPELINES_NAMESPACE).items() if SECRET_KEY in text]
 
 
-def test_data_that_may_not_be_read_stops_the_run_with_the_reason(census: Sides, base_image: str) -> None:
-    (census.validators / "data-credential" / "username").write_text(MAKER)
+def test_data_that_may_not_be_read_stops_the_run_with_the_reason(
+    census: Sides, bucket: S3Server, base_image: str
+) -> None:
+    bucket.credential(census.validators / "data-credential", secret="wrong")  # noqa: S106
     objects = delivered(enrol("census-denied", census, base_image))
     assert results(objects).get("outcome") == "failed"
     assert results(objects)["stopped-by"].startswith("fetch-data")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,10 +21,11 @@ ACCESS_KEY, SECRET_KEY = "validators", "S3/secret+key"
 class S3Server:
     port: int
     folder: Path
+    address: str = "127.0.0.1"
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.address}:{self.port}"
 
     def put(self, bucket: str, key: str, content: bytes) -> None:
         """An object; the server keeps it as a file."""
@@ -40,14 +41,21 @@ class S3Server:
 
 
 @contextlib.contextmanager
-def s3_server() -> Iterator[S3Server]:
-    """A new server without buckets."""
+def s3_server(
+    address: str = "127.0.0.1", within: Sequence[str] = (), up: Callable[[int], bool] = listens
+) -> Iterator[S3Server]:
+    """A new server without buckets.
+
+    Args:
+        within: a command that runs the server elsewhere, such as `ip netns exec NAME`, where `address` is.
+        up: whether a port is listened on there.
+    """
     if not go_tools.is_built(MODULE, PACKAGE, PROGRAM):
         go_tools.build(MODULE, PACKAGE, PROGRAM)
     with tempfile.TemporaryDirectory(prefix="hallmark-s3-") as name:
         folder, port = Path(name) / "objects", free_port()
         folder.mkdir()
         env = {"ROOT_ACCESS_KEY": ACCESS_KEY, "ROOT_SECRET_KEY": SECRET_KEY}
-        argv = [str(PROGRAM), "--port", f"127.0.0.1:{port}", "--quiet", "posix", str(folder)]
-        with running(argv, Path(name) / "log", lambda: listens(port), env=env):
-            yield S3Server(port, folder)
+        argv = [*within, str(PROGRAM), "--port", f"{address}:{port}", "--quiet", "posix", str(folder)]
+        with running(argv, Path(name) / "log", lambda: up(port), env=env):
+            yield S3Server(port, folder, address)
