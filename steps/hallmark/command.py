@@ -42,6 +42,7 @@ class Command(Protocol):
 COMMANDS: dict[str, str] = {
     "fetch-source": "check out a commit of the model's repository, and pin the policy",
     "fetch-data": "fetch the policy's independent data from S3, HTTP or PostgreSQL",
+    "fetch-champion": "take the model in production out of its signed image, to compare with",
     "check-code": "ruff, bandit, gitleaks and known advisories by the policy's rules; SARIF",
     "test-code": "the repository's own tests with coverage; JUnit",
     "validate-data": "great-expectations suites against the training and the independent data",

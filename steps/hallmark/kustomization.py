@@ -1,4 +1,4 @@
-"""Sets the digest of one image in the text of a kustomization, and changes nothing else.
+"""Reads or sets the digest of one image in the text of a kustomization, and changes nothing else.
 
 The YAML is only read to find the characters of that one value; all others are kept as they stand, comments and line
 ends included. What came out is then read again and compared, so that an odd form is refused and never spoilt.
@@ -14,6 +14,7 @@ from ruamel.yaml import YAML, MappingNode, ScalarNode, SequenceNode
 from ruamel.yaml.error import YAMLError
 
 from hallmark.errors import BadInputError
+from hallmark.files import DIGEST
 
 MAXIMUM_CHARACTERS = 1 << 20
 
@@ -24,6 +25,28 @@ class Edited:
 
     before: str | None
     text: str
+
+
+NO_IMAGE = f"sha256:{'0' * 64}"
+"""What may stand in place of a digest until the first delivery."""
+
+
+def digest_of(text: str, *, name: str, repository: str) -> str | None:
+    """`images[name].digest`, None where it is missing or `NO_IMAGE`; `set_digest` has the arguments.
+
+    Raises:
+        BadInputError: no YAML, not exactly one such entry, another repository, or what stands there is no digest.
+    """
+    document = _load(text)
+    found = document["images"][_entry(document, name, repository, NO_IMAGE)].get("digest")
+    if found is None or found == NO_IMAGE:
+        return None
+    if not isinstance(found, str) or not DIGEST.fullmatch(found):
+        raise BadInputError(
+            f"images[{name}].digest in the kustomization is no digest",
+            solution="write `sha256:` and 64 hexadecimal digits, or leave it out until the first delivery",
+        )
+    return found
 
 
 def set_digest(text: str, *, name: str, repository: str, digest: str) -> Edited:

@@ -56,6 +56,13 @@ class VerdictModel(Document):
     name: str
     version: str
     digest: Digest = Field(description="Of the model file.")
+    format: str | None = Field(default=None, description="As hallmark.yaml calls it, such as skops.")
+    task: Literal["classification", "regression"] | None = Field(default=None, description="What the model does.")
+    features: list[str] | None = Field(
+        default=None,
+        description="The columns that it is given, in their order; with `format` and `task` what is needed to ask it "
+        "again once it is in production.",
+    )
 
 
 class VerdictSource(Document):
@@ -108,6 +115,26 @@ class VerdictCheck(Document):
     limit: str
 
 
+class VerdictChampion(Document):
+    """The comparison with the model in production. Without `image` nothing was in production; without values the
+    candidate is that model itself, byte for byte."""
+
+    image: str | None = Field(default=None, description="By digest.")
+    model: Digest | None = Field(default=None, description="Of the model file in it.")
+    metric: str
+    rule: Literal["ratio", "non-inferiority"]
+    candidate: float | None = None
+    champion: float | None = None
+    difference: float | None = Field(default=None, description="Above 0 where the candidate is better.")
+    low: float | None = Field(default=None, description="Lower bound of the difference's 95 % interval.")
+    high: float | None = Field(default=None, description="Upper bound of it.")
+    p: float | None = Field(default=None, ge=0, le=1, description="Of the one-sided paired test.")
+    test: str | None = None
+    ratio: float | None = Field(default=None, description="What the rule asked; null: it asks for none.")
+    margin: float | None = Field(default=None, description="The same, in the metric's own unit.")
+    passed: bool
+
+
 class GateEvidence(Document):
     passed: bool
     report: Digest = Field(description="Of the gate's JSON report.")
@@ -131,6 +158,7 @@ class Verdict(Document):
     data: VerdictData
     image: VerdictImage
     metrics: dict[str, Metric]
+    champion: VerdictChampion | None = Field(default=None, description="Where the policy has it compared.")
     gates: dict[str, GateEvidence]
     checks: list[VerdictCheck] = Field(min_length=1, description="Everything that the judge looked at.")
     tools: dict[str, str] = Field(default={}, description="Versions of what the judge worked with.")

@@ -25,9 +25,10 @@ from hallmark.gate_report import Check, decide
 from hallmark.image_reference import Image, parse_image
 from hallmark.registry_auth import docker_config
 from hallmark.release import public_keys, verdict_checks
+from hallmark.signatures import attested, signature_check, statement_checks
 from hallmark.tools import skopeo
-from hallmark.tools.cosign import Answer, Cosign, Statement, cosign
-from hallmark.verdict import PREDICATE_TYPE, read_verdict, this_second
+from hallmark.tools.cosign import Cosign, Statement, cosign
+from hallmark.verdict import read_verdict, this_second
 
 EXAMPLE = (
     "hallmark verify-image --image=registry.example.com/releases/iris@sha256:... --policy=policy "
@@ -65,7 +66,7 @@ def run(params: Params, context: Context) -> Outcome:
         registry = skopeo.Registry(authfile=authfile, tls_verify=params.tls_verify)
         skopeo.require(image, registry)
         tool = cosign(authfile, tls_verify=params.tls_verify)
-        checks = [_signature(tool, image, keys), *_attestation(tool, image, keys, policy, params)]
+        checks = [signature_check(tool, image, keys), *_attestation(tool, image, keys, policy, params)]
         if not all(check.passed for check in checks):
             # cosign has one exit code for "nothing fits" and "no connection"; only the first may become a refusal.
             skopeo.require(image, registry)
@@ -80,29 +81,10 @@ def run(params: Params, context: Context) -> Outcome:
     return Outcome(report=report, results=Results(verified="true" if report.exit_code == 0 else None))
 
 
-def _signature(tool: Cosign, image: Image, keys: dict[str, Path]) -> Check:
-    words = ""
-    for name, key in keys.items():
-        answer = tool.signed_digests(image, key)
-        words = words or answer.words
-        if image.digest in answer.found:
-            return Check(name="signature", passed=True, value=f"fits {name}", limit=f"by one of {', '.join(keys)}")
-    found = words or "what is signed is another image"
-    return Check(name="signature", passed=False, value=found, limit=f"by one of {', '.join(keys)}")
-
-
 def _attestation(tool: Cosign, image: Image, keys: dict[str, Path], policy: Policy, params: Params) -> list[Check]:
     """The checks on the first attestation that passes them all, or else on the last one."""
-    answers: list[Answer] = [tool.statements(image, key, PREDICATE_TYPE) for key in keys.values()]
-    statements: list[Statement] = [statement for answer in answers for statement in answer.found]
-    checks = [
-        Check(
-            name="attestation",
-            passed=False,
-            value=next((answer.words for answer in answers if answer.words), "none"),
-            limit=f"a verdict by one of {', '.join(keys)}",
-        )
-    ]
+    statements, none = attested(tool, image, keys)
+    checks = [none]
     for statement in statements:
         checks = _statement(statement, image, policy, params)
         if all(check.passed for check in checks):
@@ -111,16 +93,7 @@ def _attestation(tool: Cosign, image: Image, keys: dict[str, Path], policy: Poli
 
 
 def _statement(statement: Statement, image: Image, policy: Policy, params: Params) -> list[Check]:
-    right_type = statement.predicate_type == PREDICATE_TYPE
-    checks = [
-        Check(name="attestation", passed=right_type, value=statement.predicate_type, limit=PREDICATE_TYPE),
-        Check(
-            name="attestation's subject",
-            passed=image.digest in statement.digests,
-            value=", ".join(statement.digests[:3]),
-            limit=image.digest,
-        ),
-    ]
+    checks = statement_checks(statement, image)
     try:
         verdict = read_verdict(json.dumps(statement.predicate), name="the attestation's predicate")
     except BadInputError as error:

@@ -11,7 +11,7 @@ from typing import Any
 
 from hallmark import process
 from hallmark.errors import BadInputError, ToolFailedError
-from hallmark.files import require_digest
+from hallmark.files import DIGEST, require_digest
 from hallmark.image_reference import Image
 
 MANIFESTS = (
@@ -83,6 +83,36 @@ def copy(source: Image, source_registry: Registry, target: str, tag: str, target
             timeout=1800,
         )
         require_digest(f"the copy {target}:{tag}", digestfile.read_text(encoding="utf-8").strip(), source.digest)
+
+
+def download(image: Image, registry: Registry, folder: Path, *, maximum_bytes: int, timeout: float) -> list[Path]:
+    """Fetch the layers of `image` into the new `folder`, packed as they are, and return their files, the lowest first.
+
+    skopeo compares every layer with its digest. What they weigh is told by the manifest, whose digest is the image's.
+
+    Raises:
+        BadInputError: it is a list of images, or heavier than `maximum_bytes`.
+        ToolFailedError: the registry does not answer or let us in, or takes longer than `timeout` seconds.
+    """
+    manifest = _json(_inspect(image, registry, "--raw"), image)
+    layers = manifest.get("layers")
+    if not isinstance(layers, list) or not layers or not all(map(_is_layer, layers)):
+        raise BadInputError(f"{image} is no single image with layers", solution="build and push it for one platform")
+    if sum(layer["size"] for layer in layers) > maximum_bytes:
+        raise BadInputError(
+            f"the layers of {image} are larger than {maximum_bytes} bytes; nothing was fetched",
+            solution="build the image on a smaller base",
+        )
+    argv = ["skopeo", "--insecure-policy", "copy", "--quiet", f"--src-authfile={registry.authfile}"]
+    argv += [f"--src-tls-verify={str(registry.tls_verify).lower()}", f"docker://{image}", f"dir:{folder}"]
+    process.run(argv, timeout=timeout)
+    return [folder / layer["digest"].removeprefix("sha256:") for layer in layers]
+
+
+def _is_layer(layer: Any) -> bool:
+    found = layer if isinstance(layer, dict) else {}
+    digest, size = found.get("digest"), found.get("size")
+    return isinstance(digest, str) and DIGEST.fullmatch(digest) is not None and isinstance(size, int) and size >= 0
 
 
 def _inspect(image: Image, registry: Registry, what: str, accept: tuple[int, ...] | None = (0,)) -> process.Completed:

@@ -1,0 +1,193 @@
+"""fetch-champion: takes the model in production out of its signed image, to compare the candidate with.
+
+Does nothing where the policy does not ask for that (`model.champion`). Otherwise it reads in the configuration
+repository which image is in production, asks for a signature and a verdict of the policy's keys on it, and takes the
+file out of its layers whose SHA-256 that verdict names. The model is only copied here: whoever loads it treats it as
+any other model file.
+
+Trusts: the policy's keys; the configuration repository for what is in production, which is where its readers take it
+from too. No path in the image, no label and no tag.
+Refuses: an image in production that is not signed, or without a passing verdict on it and on this model. A verdict that
+does not say how the model is asked, or an image without the model, is bad input; a registry that does not answer is an
+error. None of them is ever "nothing in production".
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from hallmark import champion as champions
+from hallmark import image_layers, kustomization
+from hallmark.command import Context, Outcome
+from hallmark.config_repository import ConfigRepository
+from hallmark.contract import param, path, result
+from hallmark.documents.policy import Policy, load_policy, policy_digest
+from hallmark.errors import BadInputError
+from hallmark.files import sha256_tree
+from hallmark.gate_report import Check, decide, failures
+from hallmark.image_reference import Image, image
+from hallmark.registry_auth import docker_config
+from hallmark.release import public_keys
+from hallmark.signatures import attested, signature_check, statement_checks
+from hallmark.tools import skopeo
+from hallmark.tools.cosign import Cosign, cosign
+from hallmark.tools.git import check_url, session
+from hallmark.verdict import Verdict, read_verdict
+
+EXAMPLE = (
+    "hallmark fetch-champion --config-repository-url=https://git.example.com/team/config.git "
+    "--kustomization=production/kustomization.yaml --release-image=registry.example.com/releases/iris "
+    "--policy=policy --champion=run/champion"
+)
+
+MAXIMUM_PACKED_BYTES = 32 << 30
+"""Of the image's layers together, as the registry has them."""
+SECONDS = 900.0
+BOUNDS = image_layers.Bounds()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    config_repository_url: str = param("URL of the configuration repository, without a password")
+    config_branch: str = param("Branch of the configuration repository", default="main")
+    kustomization: str = param("Path of the kustomization in the repository", default="kustomization.yaml")
+    release_image: str = param("Repository of the released image, without tag; the entry's `newName`")
+    tls_verify: bool = param('"false" only for a registry on plain HTTP, on one machine', default=True)
+    policy: Path = path("The validators' folder with policy.yaml and the public keys")
+    champion: Path = path("Folder for the model in production, and champion.json about it")
+    config_credential: Path | None = path(
+        "Folder with `username` and `password`, or `ssh-privatekey` and `known_hosts`", default=None
+    )
+    release_credential: Path | None = path("Folder with docker's config.json, good to read the releases", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    champion_digest: str | None = result(
+        "Digest of the folder with the model in production; empty: nothing is there, or the policy does not ask for it"
+    )
+    champion_image: str | None = result("The image in production, `repository@sha256:...`; empty as champion-digest is")
+    champion_model_digest: str | None = result("SHA-256 of the model in it; empty as champion-digest is")
+
+
+NONE = Results(champion_digest="", champion_image="", champion_model_digest="")
+
+
+def run(params: Params, context: Context) -> Outcome:
+    """Find, check and fetch the champion.
+
+    Raises:
+        BadInputError: no such branch, file or entry; a verdict that does not describe its model; no such model in the
+            image.
+        ToolFailedError: git server or registry does not answer, does not let us in, or does not have the image.
+    """
+    policy = load_policy(params.policy)
+    _empty(params.champion)
+    if policy.model.champion is None:
+        return _outcome([_said("comparison", "the policy asks for none")], NONE, "no champion is asked for")
+    keys = public_keys(policy, params.policy)
+    standing = _in_production(params, policy, context)
+    if standing is None:
+        said = "nothing is in production yet; whether a first delivery is allowed is for verify-model to say"
+        return _outcome([_said("in production", "no image")], NONE, said)
+    context.say(f"fetch-champion: checking {standing}, which is in production")
+    with docker_config(params.release_credential) as authfile:
+        registry = skopeo.Registry(authfile=authfile, tls_verify=params.tls_verify)
+        skopeo.require(standing, registry)
+        tool = cosign(authfile, tls_verify=params.tls_verify)
+        checks = [_said("in production", str(standing)), signature_check(tool, standing, keys)]
+        more, verdict = _verdict(tool, standing, keys, policy)
+        checks += more
+        if verdict is None or not all(check.passed for check in checks):
+            # cosign has one exit code for "nothing fits" and "no connection"; only the first may become a refusal.
+            skopeo.require(standing, registry)
+            return _outcome(checks, Results(), "", digests={"champion-image": standing.digest})
+        found = champions.described(verdict, standing, policy, policy_digest(params.policy))
+        context.say("fetch-champion: fetching its layers")
+        layer = _take_out(standing, registry, found.model.digest, params.champion)
+    found.write(params.champion)
+    checks.append(_said("the model in the image", f"{found.model.format}, {layer}, {found.model.digest}"))
+    results = Results(
+        champion_digest=sha256_tree(params.champion),
+        champion_image=str(standing),
+        champion_model_digest=found.model.digest,
+    )
+    digests = {"champion-image": standing.digest, "champion": results.champion_digest or "", "policy": found.policy}
+    said = f"version {found.model.version} is in production, signed, and its model was taken out of {standing}"
+    return _outcome(checks, results, said, digests=digests)
+
+
+def _in_production(params: Params, policy: Policy, context: Context) -> Image | None:
+    url = params.config_repository_url
+    context.say(f"fetch-champion: reading {params.kustomization} of {check_url(url)}")
+    with (
+        session(url, params.config_credential) as git,
+        tempfile.TemporaryDirectory(prefix="hallmark-config-") as folder,
+    ):
+        repository = ConfigRepository(git=git, url=url, branch=params.config_branch, folder=Path(folder))
+        _, text = repository.read(repository.fetch(), params.kustomization)
+    digest = kustomization.digest_of(text, name=policy.metadata.name, repository=params.release_image)
+    return None if digest is None else image(params.release_image, digest)
+
+
+def _verdict(
+    tool: Cosign, standing: Image, keys: dict[str, Path], policy: Policy
+) -> tuple[list[Check], Verdict | None]:
+    """The checks on the newest attestation that passes them all, or else on the last one."""
+    statements, none = attested(tool, standing, keys)
+    checks, best = [none], None
+    for statement in statements:
+        found = statement_checks(statement, standing)
+        try:
+            verdict = read_verdict(json.dumps(statement.predicate), name="the attestation's predicate")
+        except BadInputError as error:
+            unread = Check(name="verdict", passed=False, value=error.message, limit="as verify-model writes it")
+            checks = checks if best else [*found, unread]
+            continue
+        found += champions.verdict_checks(verdict, standing, policy)
+        good = all(check.passed for check in found)
+        if good and (best is None or verdict.judged_at > best.judged_at):
+            checks, best = found, verdict
+        elif best is None:
+            checks = found
+    return checks, best
+
+
+def _take_out(standing: Image, registry: skopeo.Registry, digest: str, target: Path) -> str:
+    """Fetch the layers and write the model; returns where it was, for people."""
+    with tempfile.TemporaryDirectory(prefix="hallmark-champion-") as scratch:
+        layers = skopeo.download(
+            standing, registry, Path(scratch) / "image", maximum_bytes=MAXIMUM_PACKED_BYTES, timeout=SECONDS
+        )
+        found = image_layers.find(layers, digest, BOUNDS)
+        image_layers.take_out(layers, found, digest, target / champions.MODEL_FILE, BOUNDS)
+    return f"{found.size} bytes in layer {found.layer} of {len(layers)}"
+
+
+def _empty(folder: Path) -> None:
+    """Remove what an earlier run left, so that the folder's digest is of this champion only."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (champions.MODEL_FILE, champions.DESCRIPTION_FILE):
+        (folder / name).unlink(missing_ok=True)
+    if left := sorted(entry.name for entry in folder.iterdir()):
+        raise BadInputError(f"{folder} is not empty: {left[0]}", solution="give a new folder for each run")
+
+
+def _said(name: str, value: str) -> Check:
+    return Check(name=name, passed=True, value=value)
+
+
+def _outcome(checks: list[Check], results: Results, said: str, *, digests: dict[str, str] | None = None) -> Outcome:
+    report = decide(
+        "fetch-champion",
+        checks,
+        passed=said,
+        refused=f"what is in production is no champion to compare with: {failures(checks)}",
+        solution="find out who deployed it; deliver a signed image, or take the digest back in the configuration "
+        "repository to one that is signed",
+        digests=digests,
+    )
+    return Outcome(report=report, results=results)
