@@ -7,7 +7,7 @@ import contextlib
 import difflib
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +34,7 @@ LABELS_FILE = "labels.parquet"
 TRAINING_FILE = "training.parquet"
 PREDICTIONS_FILE = "predictions.parquet"
 PROBES_FILE = "probes.parquet"
+GROUPS_FILE = "groups.parquet"
 RESPONSES_FILE = "responses.parquet"
 
 
@@ -110,11 +111,14 @@ def _require_distinct(names: tuple[object, ...], what: str) -> None:
         raise BadInputError(f"{what} has two columns {twice[0]}", solution="give every column a name of its own")
 
 
-def require_columns(dataset: Dataset, model: Model) -> pl.LazyFrame:
+def require_columns(dataset: Dataset, model: Model, *, beside: Sequence[str] = ()) -> pl.LazyFrame:
     """The feature columns in the order of the model's description, then the label, named as there.
 
     Decimals and integers of 128 bits become floats and categories text, so that every column is one that a model, a
     Parquet file and JSON all know.
+
+    Args:
+        beside: columns that the policy names and the model is not given, after these and as they are.
 
     Raises:
         BadInputError: a column is missing or of a type that cannot be sent to a model; or the description itself
@@ -138,7 +142,15 @@ def require_columns(dataset: Dataset, model: Model) -> pl.LazyFrame:
                 f"the {dataset.name} data {dataset.file} has no column {column}, which hallmark.yaml names",
                 solution=f"{hint}correct data.features or data.label in hallmark.yaml, or the data",
             )
-    return dataset.frame.select([_plain(dataset, column) for column in columns])
+    further = [name for name in beside if name not in columns]
+    for name in further:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            raise BadInputError(
+                f"policy.yaml names column {name}, which the {dataset.name} data {dataset.file} does not have",
+                solution=f"did you mean {near[0]}?" if near else "correct the policy, or the data",
+            )
+    return dataset.frame.select([*(_plain(dataset, column) for column in columns), *further])
 
 
 def _plain(dataset: Dataset, column: str) -> pl.Expr:

@@ -48,7 +48,7 @@ TRUST = {
     "predict-model": trust("predictions", "source features model", "policy"),
     "build-image": trust("", "source model", "candidate-credential base-store", network="host", root=True),
     "test-image": trust("responses", "source features predictions", "policy"),
-    "verify-model": trust("verdict", "labels predictions responses reports", "policy"),
+    "verify-model": trust("verdict", "features labels predictions responses reports", "policy"),
     "sign-image": trust("", "verdict", "policy signing-key candidate-credential release-credential", network="host"),
     "update-manifest": trust("", "history", "policy release-credential config-credential", network="host"),
     "report": trust("report", "reports"),

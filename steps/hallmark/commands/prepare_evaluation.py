@@ -15,18 +15,22 @@ missing columns, missing values.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
+from hallmark.behaviour.probes import make_probes
 from hallmark.command import Context, Outcome
 from hallmark.contract import param, path, result
 from hallmark.datasets import (
     FEATURES_FILE,
     FINGERPRINT,
+    GROUPS_FILE,
     LABEL,
     LABELS_FILE,
+    PROBES_FILE,
     ROW,
     TRAINING_FILE,
     Dataset,
@@ -37,10 +41,11 @@ from hallmark.datasets import (
     write_frame,
 )
 from hallmark.documents.agreement import require_agreement
+from hallmark.documents.model import FILE_NAME as MODEL_FILE
 from hallmark.documents.model import Model, load_model
 from hallmark.documents.policy import load_policy
 from hallmark.errors import BadInputError
-from hallmark.files import require_digest, sha256_file, sha256_tree
+from hallmark.files import require_digest, sha256_file, sha256_tree, write_text
 from hallmark.fingerprints import fingerprints
 from hallmark.gate_report import Check, decide
 
@@ -54,12 +59,13 @@ class Params:
     data: Path | None = path("The validators' data folder, unless the policy has the data fetched", default=None)
     fetched: Path | None = path("Where fetch-data put the independent data, if the policy has it fetched", default=None)
     features: Path = path("Folder for features.parquet: row and the feature columns")
-    labels: Path = path("Folder for labels.parquet and training.parquet, which the model's code never sees")
+    labels: Path = path("Folder for the labels, and what else the judge needs and the model's code never sees")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
     features_digest: str | None = result("SHA-256 of features.parquet")
+    probes_digest: str | None = result("SHA-256 of probes.parquet; empty where the policy asks for no changed rows")
     labels_digest: str | None = result("Digest of the labels' folder")
     training_data_digest: str | None = result("SHA-256 of the training data's file")
     independent_data_digest: str | None = result("SHA-256 of the independent data's file")
@@ -78,11 +84,24 @@ def run(params: Params, context: Context) -> Outcome:
     model = load_model(params.source)
     require_agreement(model, policy)
     context.say("prepare-evaluation: reading the independent data")
+    behaviour = policy.model.behaviour
     with open_independent(params.data, params.fetched, policy) as independent:
         independent_digest = independent.digest
-        rows, prints = _shuffled(_complete(independent, model), model, seed=independent_digest)
+        complete = _complete(independent, model, behaviour.group_columns)
+        rows, prints = _shuffled(complete, model, seed=independent_digest)
     number = pl.int_range(rows.height, eager=True).alias(ROW)
-    write_frame(pl.DataFrame([number, *rows.select(model.data.features)]), params.features / FEATURES_FILE)
+    features = pl.DataFrame([number, *rows.select(model.data.features)])
+    write_frame(features, params.features / FEATURES_FILE)
+    offered = policy.data.independent.features
+    probes = make_probes(features, behaviour, seed=independent_digest, own=model.behaviour, offered=offered)
+    if probes is not None:
+        context.say(f"prepare-evaluation: {probes.rows.height} changed rows")
+    _write_or_remove(probes.rows if probes else None, params.features / PROBES_FILE)
+    _write_or_remove(probes.key if probes else None, params.labels / PROBES_FILE)
+    groups = pl.DataFrame([number, *rows.select(behaviour.group_columns)]) if behaviour.group_columns else None
+    _write_or_remove(groups, params.labels / GROUPS_FILE)
+    # The judge has no source: what the maker says of the model comes to it from here.
+    write_text(params.labels / MODEL_FILE, (params.source / MODEL_FILE).read_text(encoding="utf-8"))
     write_frame(
         pl.DataFrame([number, rows[model.data.label].alias(LABEL), prints.alias(FINGERPRINT)]),
         params.labels / LABELS_FILE,
@@ -95,6 +114,7 @@ def run(params: Params, context: Context) -> Outcome:
 
     results = Results(
         features_digest=sha256_file(params.features / FEATURES_FILE),
+        probes_digest="" if probes is None else sha256_file(params.features / PROBES_FILE),
         labels_digest=sha256_tree(params.labels),
         training_data_digest=training_digest,
         independent_data_digest=independent_digest,
@@ -105,6 +125,7 @@ def run(params: Params, context: Context) -> Outcome:
             Check(name="the independent data is the policy's", passed=True, value=independent_digest),
             Check(name="independent rows", passed=True, value=str(rows.height)),
             Check(name="training rows compared with them", passed=True, value=str(training_rows)),
+            Check(name="changed rows", passed=True, value=str(probes.rows.height if probes else 0)),
         ],
         passed=f"{rows.height} independent rows split into features and labels",
         refused="",
@@ -121,17 +142,24 @@ def run(params: Params, context: Context) -> Outcome:
     return Outcome(report=report, results=results)
 
 
-def _complete(independent: Dataset, model: Model) -> pl.DataFrame:
-    """The independent rows; raises BadInputError where a value is missing."""
-    rows = require_columns(independent, model)
-    missing = missing_values(independent, rows)
+def _complete(independent: Dataset, model: Model, groups: Sequence[str]) -> pl.DataFrame:
+    """The independent rows with the groups' columns; raises BadInputError where a feature or a label is missing."""
+    missing = missing_values(independent, require_columns(independent, model))
     if missing:
         column, count = next(iter(missing.items()))
         raise BadInputError(
             f"column {column} of {independent.file} has {count} missing or infinite values",
             solution="provide independent data without gaps",
         )
-    return independent.opened.collect(rows)
+    return independent.opened.collect(require_columns(independent, model, beside=groups))
+
+
+def _write_or_remove(frame: pl.DataFrame | None, target: Path) -> None:
+    """A file that an earlier attempt left would be taken for this one's."""
+    if frame is None:
+        target.unlink(missing_ok=True)
+    else:
+        write_frame(frame, target)
 
 
 def _shared(training: Dataset, model: Model, prints: pl.Series, *, seed: str) -> pl.Series:

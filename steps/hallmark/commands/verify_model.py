@@ -24,10 +24,13 @@ from hallmark.accuracy.classes import Answers
 from hallmark.accuracy.judge import Judged, judge_classes, judge_numbers
 from hallmark.accuracy.numbers import Numbers
 from hallmark.accuracy.reading import VALUE, by_row, require_rows, sample
+from hallmark.behaviour.gate import judge_behaviour
 from hallmark.command import Context, Outcome
 from hallmark.contract import param, path, result
 from hallmark.datasets import (
+    FEATURES_FILE,
     FINGERPRINT,
+    GROUPS_FILE,
     LABEL,
     LABELS_FILE,
     PREDICTION,
@@ -38,6 +41,7 @@ from hallmark.datasets import (
     TRAINING_FILE,
     read_frame,
 )
+from hallmark.documents.model import load_model
 from hallmark.documents.policy import Policy, load_policy
 from hallmark.documents.rules_model import Limit, ShareAtLeast
 from hallmark.errors import BadInputError
@@ -47,7 +51,11 @@ from hallmark.findings import Findings, together
 from hallmark.fingerprints import overlap
 from hallmark.gate_report import Check, decide, failures
 from hallmark.image_reference import image
+from hallmark.performance.document import PERFORMANCE_FILE, read_performance
+from hallmark.performance.document import Measured as Performance
+from hallmark.performance.judgement import judge_performance
 from hallmark.regression import same_number
+from hallmark.run_checks import container_check, data_checks, gate_checks
 from hallmark.verdict import (
     Metric,
     Verdict,
@@ -71,7 +79,9 @@ class Params:
     training_data_digest: str = param("SHA-256 of the training data, from prepare-evaluation")
     independent_data_digest: str = param("SHA-256 of the independent data, from prepare-evaluation")
     labels_digest: str = param("Digest of the labels' folder, from prepare-evaluation")
+    features_digest: str = param("SHA-256 of features.parquet, from prepare-evaluation")
     predictions_digest: str = param("SHA-256 of predictions.parquet, from predict-model")
+    performance_digest: str = param("SHA-256 of performance.json, from predict-model")
     responses_digest: str = param("SHA-256 of responses.parquet, from test-image")
     model_digest: str = param("SHA-256 of the model's file, from train")
     model_name: str = param("The model's name, from fetch-source")
@@ -86,8 +96,9 @@ class Params:
     candidate_image: str = param("Repository that the image was pushed to, without a tag")
     image_digest: str = param("The image's digest, from build-image")
     gates: tuple[str, ...] = param("`command=report-digest` of every gate that ran before")
-    labels: Path = path("Folder that holds labels.parquet and training.parquet")
-    predictions: Path = path("Folder that holds predictions.parquet")
+    features: Path = path("Folder that holds features.parquet")
+    labels: Path = path("The labels' folder, from prepare-evaluation")
+    predictions: Path = path("Folder that holds predictions.parquet and performance.json")
     champion: Path | None = path("Folder that holds the champion's predictions.parquet", default=None)
     responses: Path = path("Folder that holds responses.parquet")
     policy: Path = path("The validators' folder")
@@ -111,6 +122,8 @@ EXAMPLE = (
 class _Measured:
     """What the data say, before any limit is looked at."""
 
+    labels: pl.DataFrame
+    predictions: pl.DataFrame
     sample: Answers | Numbers
     champion: Answers | Numbers | None
     overlap: float
@@ -129,7 +142,7 @@ def run(params: Params, context: Context) -> Outcome:
 
     `figures` holds `metrics` [{name, value, low, high, minimum, maximum, decide}] and what `accuracy.figures` says;
     where the policy asks for it `champion`, as `accuracy.champion` says; where the accuracy has a limit `accuracy`
-    {value, low, high, minimum}.
+    {value, low, high, minimum}; and those of the packages `behaviour` and `performance`.
     """
     policy = load_policy(params.policy, expected_digest=params.policy_digest)
     limits = _limits(params, policy)
@@ -137,9 +150,27 @@ def run(params: Params, context: Context) -> Outcome:
     digests = _digests(params)
     evidence = read_evidence(params.gates, params.reports, digests)
     judged = _judged(measured.sample, limits)
-    findings = together([judged.findings, *_against_champion(params, policy, measured)])
-    checks = [*_data_checks(params, policy, measured), *findings.checks]
-    checks += [_container_check(policy, measured), *_gate_checks(policy, evidence)]
+    findings = together(
+        [
+            judged.findings,
+            *_against_champion(params, policy, measured),
+            _behaviour(params, policy, measured),
+            judge_performance(_performance(params), policy.model.performance),
+        ]
+    )
+    checks = [
+        *data_checks(
+            policy,
+            model_name=params.model_name,
+            training=params.training_data_digest,
+            independent=params.independent_data_digest,
+            overlap=measured.overlap,
+            rows=measured.rows,
+        ),
+        *findings.checks,
+        container_check(policy, rows=measured.rows, compared=measured.compared, mismatches=measured.mismatches),
+        *gate_checks(policy, evidence),
+    ]
 
     verdict = _verdict(params, measured, judged.metrics, evidence, checks)
     digest = sha256_file(verdict.write(params.verdict))
@@ -178,6 +209,34 @@ def _against_champion(params: Params, policy: Policy, measured: _Measured) -> It
         yield judge_champion(measured.sample, measured.champion, policy.model.champion, params.champion_image or "")
 
 
+def _behaviour(params: Params, policy: Policy, measured: _Measured) -> Findings:
+    """Slices, groups and changed rows. The labels' folder, whose digest was found right, holds all but the features."""
+    require_digest(FEATURES_FILE, sha256_file(params.features / FEATURES_FILE), params.features_digest)
+    model = load_model(params.labels)
+    features = read_frame(params.features / FEATURES_FILE, what=FEATURES_FILE)
+    return judge_behaviour(
+        features.select(ROW, *model.data.features),
+        measured.labels,
+        measured.predictions,
+        policy.model.behaviour,
+        task=policy.model.task,
+        groups=_if_there(params.labels / GROUPS_FILE),
+        key=_if_there(params.labels / PROBES_FILE),
+        own=model.behaviour,
+        offered=policy.data.independent.features,
+    )
+
+
+def _performance(params: Params) -> Performance:
+    file = params.predictions / PERFORMANCE_FILE
+    require_digest(PERFORMANCE_FILE, sha256_file(file), params.performance_digest)
+    return read_performance(file)
+
+
+def _if_there(file: Path) -> pl.DataFrame | None:
+    return read_frame(file, what=file.name) if file.exists() else None
+
+
 def _measure(params: Params, policy: Policy) -> _Measured:
     """Read what the other tasks wrote, after its digests were found right."""
     require_digest("the folder of labels", sha256_tree(params.labels), params.labels_digest)
@@ -189,7 +248,8 @@ def _measure(params: Params, policy: Policy) -> _Measured:
     table = read_frame(predictions, what=PREDICTIONS_FILE)
     truth, told = by_row(labels, LABEL, LABELS_FILE), by_row(table, PREDICTION, PREDICTIONS_FILE)
     answered = by_row(read_frame(responses, what=RESPONSES_FILE), PREDICTION, RESPONSES_FILE)
-    require_rows(told[ROW], [truth[ROW], *_probes(params.labels)], PREDICTIONS_FILE)
+    probes = _if_there(params.labels / PROBES_FILE)
+    require_rows(told[ROW], [truth[ROW]] if probes is None else [truth[ROW], probes[ROW]], PREDICTIONS_FILE)
     compared = answered.join(truth.select(ROW), on=ROW).join(told, on=ROW, suffix="_told")
     if compared.height != answered.height:
         raise BadInputError(
@@ -197,6 +257,8 @@ def _measure(params: Params, policy: Policy) -> _Measured:
         )
     same = _same(policy)
     return _Measured(
+        labels=labels.select(ROW, LABEL),
+        predictions=table,
         sample=sample(truth, table, PREDICTIONS_FILE, policy.model),
         champion=_champion(params, truth, policy),
         overlap=overlap(labels[FINGERPRINT], training[FINGERPRINT]),
@@ -215,13 +277,6 @@ def _champion(params: Params, truth: pl.DataFrame, policy: Policy) -> Answers | 
     return sample(truth, read_frame(file, what=what), what, policy.model)
 
 
-def _probes(labels: Path) -> list[pl.Series]:
-    """The rows that were made beside the independent ones, to be predicted with them."""
-    if not (labels / PROBES_FILE).exists():
-        return []
-    return [read_frame(labels / PROBES_FILE, what=PROBES_FILE)[ROW]]
-
-
 def _same(policy: Policy) -> Callable[[str, str], bool]:
     """Whether the container's answer is the model's."""
     if policy.model.task == "classification":
@@ -238,66 +293,12 @@ def _digests(params: Params) -> dict[str, str]:
         "independent-data": params.independent_data_digest,
         "labels": params.labels_digest,
         "model": params.model_digest,
+        "features": params.features_digest,
         "predictions": params.predictions_digest,
+        "performance": params.performance_digest,
         "responses": params.responses_digest,
         "image": params.image_digest,
     }
-
-
-def _data_checks(params: Params, policy: Policy, measured: _Measured) -> Iterator[Check]:
-    rules = policy.data
-    yield Check(
-        name="the policy is this model's",
-        passed=policy.metadata.name == params.model_name,
-        value=params.model_name,
-        limit=policy.metadata.name,
-    )
-    yield Check(
-        name="the independent data is the policy's",
-        passed=params.independent_data_digest == rules.independent.sha256,
-        value=params.independent_data_digest,
-        limit=rules.independent.sha256,
-    )
-    yield Check(
-        name="the independent data is not the training data",
-        passed=params.independent_data_digest != params.training_data_digest,
-        value=params.training_data_digest,
-        limit="another file",
-    )
-    yield Check(
-        name="rows that the training data holds too",
-        passed=measured.overlap <= rules.maximum_overlap,
-        value=f"{measured.overlap:.6g} of {measured.rows} rows",
-        limit=f"at most {rules.maximum_overlap:g}",
-        detail="these rows measure memory, not skill: take them out of the training data",
-    )
-    yield Check(
-        name="rows judged",
-        passed=measured.rows >= policy.model.minimum_rows,
-        value=str(measured.rows),
-        limit=f"at least {policy.model.minimum_rows}",
-    )
-
-
-def _container_check(policy: Policy, measured: _Measured) -> Check:
-    wanted = min(policy.image.rows, measured.rows)
-    return Check(
-        name="the container answers as the model",
-        passed=measured.compared >= wanted and measured.mismatches <= policy.image.maximum_mismatches,
-        value=f"{measured.mismatches} of {measured.compared} answers differ",
-        limit=f"at most {policy.image.maximum_mismatches} of {wanted}",
-    )
-
-
-def _gate_checks(policy: Policy, evidence: dict[str, Evidence]) -> Iterator[Check]:
-    for gate in policy.required_gates:
-        found = evidence.get(gate)
-        yield Check(
-            name=f"gate {gate}",
-            passed=found is not None and found.passed,
-            value="no report" if found is None else found.said,
-            limit="passed",
-        )
 
 
 def _verdict(

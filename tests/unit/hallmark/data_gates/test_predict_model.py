@@ -25,7 +25,7 @@ from hallmark.model_files.predict import Estimator
 
 from ..model_files import onnx_files
 from ..model_files.payloads import JOBLIBS, PICKLES, by_system
-from .workshop import FEATURES, Run, Workshop
+from .workshop import FEATURES, UNCHANGED, Run, Workshop
 
 TRUSTED = "the file holds trusted types only"
 ALLOWED = "the policy allows the format"
@@ -36,6 +36,7 @@ COMPLETE = "one label for each row"
 
 @pytest.fixture
 def prepared(workshop: Workshop) -> Workshop:
+    workshop.rules["model"]["behaviour"] = UNCHANGED
     assert workshop.run("prepare-evaluation").exit_code == 0
     return workshop
 
@@ -344,7 +345,7 @@ def test_probes_are_predicted_with_the_other_rows(prepared: Workshop) -> None:
 def test_probes_that_nobody_vouches_for_are_bad_input(prepared: Workshop) -> None:
     put(prepared, fitted(prepared))
     probes(prepared)
-    for given in ({}, {"probes_digest": f"sha256:{'0' * 64}"}):
+    for given in ({"probes_digest": ""}, {"probes_digest": f"sha256:{'0' * 64}"}):
         run = prepared.run("predict-model", **given)
         assert (run.exit_code, "probes.parquet was changed on the way" in run.told) == (2, True), run.told
 

@@ -8,10 +8,11 @@ from hallmark.datasets import write_frame
 from hallmark.documents.policy import load_policy
 from hallmark.files import sha256_bytes, sha256_file, sha256_tree
 from hallmark.gate_report import Check, GateReport, decide
+from hallmark.performance.document import Measure, Measured, ModelPerformance, Noise
 from hallmark.release import verdict_checks
 from hallmark.verdict import Verdict, read_verdict, this_second
 
-from .workshop import Run, Workshop
+from .workshop import UNCHANGED, Run, Workshop
 
 MODEL = sha256_bytes(b"model")
 IMAGE = sha256_bytes(b"image")
@@ -25,11 +26,13 @@ class Trial:
 
     def __init__(self, workshop: Workshop) -> None:
         self.workshop = workshop
+        workshop.rules["model"]["behaviour"] = UNCHANGED
         self.prepare()
         labels = pl.read_parquet(workshop.folder("labels") / "labels.parquet")
         self.truth: list[Any] = labels["label"].to_list()
         self.predict(self.truth)
         self.respond(self.truth)
+        self.measure(latency=1.0)
         self.reports = {gate: self.report(gate) for gate in GATES}
 
     @property
@@ -59,6 +62,16 @@ class Trial:
             )
         self.workshop.folder(folder).mkdir(exist_ok=True)
         write_frame(frame, self.workshop.folder(folder) / "predictions.parquet")
+
+    def measure(self, *, latency: float) -> None:
+        """The mean time for one row, in milliseconds, of which the measuring is sure."""
+        mean = Measure(value=latency, low=latency, high=latency, unit="ms", samples=200)
+        candidate = ModelPerformance(measures={"latency.mean": mean}, histogram=[], answers=200, mismatches=0)
+        noise = Noise(median=1, spread=0.1, drift=0.1)
+        measured = Measured(
+            rounds=5, batch_rows=1000, threads=1, start_seconds=1, noise=noise, models={"candidate": candidate}
+        )
+        measured.write(self.workshop.folder("predictions"))
 
     def respond(self, labels: list[Any], rows: list[int] | None = None) -> None:
         frame = pl.DataFrame({"row": rows or list(range(len(labels))), "prediction": labels})
@@ -520,11 +533,64 @@ def test_a_verdict_without_the_comparison_that_the_policy_asks_for_is_not_signed
     assert [check.name for check in checks if not check.passed] == ["verdict's champion"]
 
 
-def test_rows_that_were_made_beside_the_independent_ones_are_predicted_and_not_judged(trial: Trial) -> None:
-    made = pl.DataFrame({"row": [1000, 1001], "base": [0, 1], "test": ["noise", "noise"]})
-    write_frame(made, trial.workshop.folder("labels") / "probes.parquet")
+def test_rows_that_were_made_beside_the_independent_ones_are_judged_by_their_tests(trial: Trial) -> None:
+    trial.workshop.rules["model"]["behaviour"] = {"importance": {"enabled": False}, "determinism": {"rows": 20}}
+    trial.prepare()
     run = trial.run()
     assert (run.exit_code, "not about the same rows" in run.told) == (2, True)
-    trial.predict([*trial.truth, "setosa", "setosa"], rows=[*range(trial.rows), 1000, 1001])
+
+    key = pl.read_parquet(trial.workshop.folder("labels") / "probes.parquet")
+    again = [trial.truth[base] for base in key["base"]]
+    rows = [*range(trial.rows), *key["row"]]
+    trial.predict([*trial.truth, *again], rows=rows)
     assert trial.run().exit_code == 0
     assert trial.verdict.data.rows == trial.rows
+    trial.predict([*trial.truth, *("setosa" for _ in again)], rows=rows)
+    run = trial.run()
+    assert run.exit_code == 1
+    assert any("same" in name for name in run.refused), run.refused
+
+
+def test_a_slow_model_is_refused(trial: Trial) -> None:
+    trial.measure(latency=15.5)
+    run = trial.run()
+    assert run.exit_code == 1
+    assert any("latency" in name for name in run.refused), run.refused
+
+
+def test_what_was_measured_is_believed_by_its_digest_only(trial: Trial) -> None:
+    trial.measure(latency=15.5)
+    known = sha256_file(trial.workshop.folder("predictions") / "performance.json")
+    trial.measure(latency=1.0)
+    run = trial.run(performance_digest=known)
+    assert (run.exit_code, "performance.json was changed on the way" in run.told) == (2, True)
+
+
+def test_groups_are_judged_on_columns_that_the_model_is_not_given(trial: Trial) -> None:
+    workshop = trial.workshop
+    part = pl.Series("part", ["a", "b"] * 30)
+    workshop.write_independent(workshop.independent.with_columns(part))
+    fairness = {"columns": ["part"], "maximumAccuracyDifference": 0.1, "minimumRows": 10, "decide": "estimate"}
+    workshop.rules["model"]["behaviour"] = {**UNCHANGED, "fairness": [fairness]}
+    workshop.rules["model"]["metrics"] = {"accuracy": {"minimum": 0.5}}
+    trial.prepare()
+    features = pl.read_parquet(workshop.folder("features") / "features.parquet")
+    assert "part" not in features.columns
+    trial.truth = pl.read_parquet(workshop.folder("labels") / "labels.parquet")["label"].to_list()
+    trial.predict(trial.truth)
+    trial.respond(trial.truth)
+    assert trial.run().exit_code == 0
+    unfair = pl.read_parquet(workshop.folder("labels") / "groups.parquet")["part"] == "a"
+    told = [wrong if bad else right for wrong, right, bad in zip(trial.wrong(60), trial.truth, unfair, strict=True)]
+    trial.predict(told)
+    trial.respond(told)
+    run = trial.run()
+    assert run.exit_code == 1
+    assert any("accuracy_difference" in name for name in run.refused), run.refused
+
+
+def test_a_group_column_that_the_data_lacks_is_bad_input(workshop: Workshop) -> None:
+    fairness = {"columns": ["part"], "maximumAccuracyDifference": 0.1}
+    workshop.rules["model"]["behaviour"] = {"fairness": [fairness]}
+    run = workshop.run("prepare-evaluation")
+    assert (run.exit_code, "names column part" in run.told) == (2, True)

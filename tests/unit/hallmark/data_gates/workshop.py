@@ -16,12 +16,25 @@ import yaml
 from hallmark.cli import main
 from hallmark.command import load
 from hallmark.contract import flags_of
-from hallmark.datasets import FEATURES_FILE, PREDICTIONS_FILE, RESPONSES_FILE
+from hallmark.datasets import FEATURES_FILE, LABELS_FILE, PREDICTIONS_FILE, PROBES_FILE, RESPONSES_FILE, write_frame
 from hallmark.documents.policy import policy_digest
 from hallmark.files import sha256_bytes, sha256_file, sha256_tree
+from hallmark.performance.document import PERFORMANCE_FILE
 
 FEATURES = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
-FOLDERS = ("source", "policy", "data", "fetched", "features", "labels", "model", "predictions", "responses", "verdict", "reports")
+FOLDERS = (
+    "source",
+    "policy",
+    "data",
+    "fetched",
+    "features",
+    "labels",
+    "model",
+    "predictions",
+    "responses",
+    "verdict",
+    "reports",
+)
 
 DESCRIPTION: dict[str, Any] = {
     "apiVersion": "hallmark.dev/v1alpha1",
@@ -38,6 +51,10 @@ POLICY: dict[str, Any] = {
     "data": {"independent": {"path": "independent.csv", "sha256": "", "label": "species", "features": FEATURES}},
     "model": {"metrics": {"accuracy": {"minimum": 0.8}}},
 }
+
+
+UNCHANGED: dict[str, Any] = {"importance": {"enabled": False}, "determinism": {"enabled": False}}
+"""`model.behaviour` without changed rows, for tests that write predictions by hand."""
 
 
 @dataclass(frozen=True)
@@ -120,9 +137,22 @@ class Workshop:
             "features_digest": lambda: sha256_file(self.folder("features") / FEATURES_FILE),
             "labels_digest": lambda: sha256_tree(self.folder("labels")),
             "model_digest": lambda: sha256_file(model),
+            "probes_digest": self.probes_digest,
             "predictions_digest": lambda: sha256_file(self.folder("predictions") / PREDICTIONS_FILE),
+            "performance_digest": lambda: sha256_file(self.folder("predictions") / PERFORMANCE_FILE),
             "responses_digest": lambda: sha256_file(self.folder("responses") / RESPONSES_FILE),
         }
+
+    def probes_digest(self) -> str:
+        """Empty where there are no changed rows."""
+        file = self.folder("features") / PROBES_FILE
+        return sha256_file(file) if file.exists() else ""
+
+    def respond_as_predicted(self) -> None:
+        """Let the container have answered as the model, for the independent rows alone."""
+        told = pl.read_parquet(self.folder("predictions") / PREDICTIONS_FILE)
+        rows = pl.read_parquet(self.folder("labels") / LABELS_FILE)["row"].cast(told.schema["row"])
+        write_frame(told.filter(pl.col("row").is_in(rows.implode())), self.folder("responses") / RESPONSES_FILE)
 
     def run(self, command: str, **given: Any) -> Run:
         """Run a command; a flag that is not given is its folder's path or its artefact's digest."""
