@@ -23,6 +23,8 @@ from hallmark.image_reference import Image
 from hallmark.verdict import Verdict
 
 MODEL_FILE, DESCRIPTION_FILE = "model", "champion.json"
+CHAMPION_FILE = "champion.parquet"
+"""What it said to the independent rows, beside the candidate's predictions."""
 MAXIMUM_BYTES = 1 << 20
 
 

@@ -150,10 +150,11 @@ def require_columns(dataset: Dataset, model: Model, *, beside: Sequence[str] = (
                 f"policy.yaml names column {name}, which the {dataset.name} data {dataset.file} does not have",
                 solution=f"did you mean {near[0]}?" if near else "correct the policy, or the data",
             )
-    return dataset.frame.select([*(_plain(dataset, column) for column in columns), *further])
+    return dataset.frame.select([*(plain(dataset, column) for column in columns), *further])
 
 
-def _plain(dataset: Dataset, column: str) -> pl.Expr:
+def plain(dataset: Dataset, column: str) -> pl.Expr:
+    """A column as a model may be given it. Raises BadInputError for a type that cannot be sent to a model."""
     dtype = dataset.opened.schema[column]
     if dtype in (pl.Int128, pl.UInt128, pl.Float16) or dtype.is_decimal():
         return pl.col(column).cast(pl.Float64)

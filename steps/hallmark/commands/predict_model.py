@@ -10,16 +10,20 @@ Refuses a file of another format than described or allowed, a type or name that 
 be loaded, is none for its task, fails, takes too long, does not give exactly one label (or number) for each row, or
 gives others when it is asked again, in another process, while it is measured. The predictions' file is written here, by
 the parent, from an answer that it checked; probes are asked among the other rows, so that the model cannot tell them.
+
+Where there is a champion, the model in production, it is loaded by the same rules and asked about the same rows, before
+any candidate is loaded, and measured in turn with it. What was right when it was delivered may be refused by now.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
 
+from hallmark.champion import CHAMPION_FILE, DESCRIPTION_FILE, MODEL_FILE, InProduction, read_champion
 from hallmark.command import Context, Outcome
 from hallmark.contract import param, path, result
 from hallmark.datasets import (
@@ -31,23 +35,29 @@ from hallmark.datasets import (
     ROW,
     write_frame,
 )
-from hallmark.documents.model import Model, load_model
+from hallmark.documents.model import load_model
 from hallmark.documents.policy import Policy, load_policy
 from hallmark.errors import BadInputError
 from hallmark.files import require_digest, sha256_file, sha256_tree
 from hallmark.gate_report import Check, decide
 from hallmark.guard import GuardedRun, private_folder
-from hallmark.model_files.answers import Answer, UnfitAnswerError
-from hallmark.model_files.formats import READABLE_AS, detect, open_regular
-from hallmark.model_files.session import ModelFile, ModelProcess, RefusedByModelError, Session, with_models
+from hallmark.model_files.answers import UnfitAnswerError
+from hallmark.model_files.checks import AUDITED, RefusedError, audit_check, form_checks, passed
+from hallmark.model_files.formats import detect, open_regular
+from hallmark.model_files.questions import (
+    Questions,
+    measured_sample,
+    questions_for_champion,
+    questions_with_probes,
+)
+from hallmark.model_files.session import ModelFile, RefusedByModelError, Session, with_models
 from hallmark.performance.document import PERFORMANCE_FILE, Measured
-from hallmark.performance.measuring import Sample, measure_models
+from hallmark.performance.measuring import measure_models
 from hallmark.redaction import redacted
 
-_SHUFFLE_SEED = 6
-_MEASURED_ROWS = 200
-"""Rows that are asked again while the model is measured."""
-_PLACE = "place among the questions"
+_CANDIDATE, _CHAMPION = "candidate", "champion"
+_OF_CHAMPION = f"{_CHAMPION}: "
+"""Before the names of the checks on it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +67,17 @@ class Params:
     features_digest: str = param("SHA-256 of features.parquet, from prepare-evaluation")
     probes_digest: str | None = param("SHA-256 of probes.parquet, where prepare-evaluation wrote one", default=None)
     model_digest: str = param("SHA-256 of the model's file, from train")
+    champion_digest: str | None = param(
+        "Digest of the folder with the model in production, from fetch-champion; empty: there is none", default=None
+    )
     source: Path = path("The checked out tree, for hallmark.yaml")
     policy: Path = path("The validators' folder")
     features: Path = path("Folder that holds features.parquet and, where the policy asks for probes, probes.parquet")
     model: Path = path("Folder that holds the model's file")
+    champion: Path | None = path("Folder that fetch-champion wrote", default=None)
     predictions: Path = path(
-        "Folder for predictions.parquet (row, prediction, each class's probability) and performance.json"
+        "Folder for predictions.parquet (row, prediction, each class's probability), the champion's likewise in "
+        "champion.parquet, and performance.json"
     )
 
 
@@ -70,6 +85,7 @@ class Params:
 class Results:
     predictions_digest: str | None = result("SHA-256 of predictions.parquet")
     performance_digest: str | None = result("SHA-256 of performance.json: how fast the model was, and how large")
+    champion_predictions_digest: str | None = result("SHA-256 of champion.parquet; empty: there is no champion")
 
 
 EXAMPLE = (
@@ -80,13 +96,12 @@ EXAMPLE = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Questions:
-    """The rows that the model is asked about."""
+class _Subject:
+    """A model that is asked."""
 
-    rows: pl.Series
-    """Their numbers, in the order in which they are asked."""
-    file: Path
-    """The features, in that order."""
+    name: str
+    model: ModelFile
+    questions: Questions
 
 
 def run(params: Params, context: Context) -> Outcome:
@@ -109,190 +124,185 @@ def run(params: Params, context: Context) -> Outcome:
     with open_regular(file):
         require_digest(file.name, sha256_file(file), params.model_digest)
 
+    champion = _champion(params)
+    if champion is not None:
+        digests["champion"] = params.champion_digest or ""
+
     checks: list[Check] = []
     said = None
     with private_folder() as private:
-        questions = _questions(params, model, private, probes=probes if "probes" in digests else None)
+        given = probes if "probes" in digests else None
+        questions = questions_with_probes(params.features / FEATURES_FILE, given, model.data.features, private)
         try:
-            found = detect(file)
-            for check in _form_checks(found, model, policy):
-                checks.append(_passed(check))
-            described = ModelFile(
-                path=file.resolve(),
-                format=str(found),
-                task=model.task,
-                columns=tuple(model.data.features),
-                trusted=tuple(policy.model.trusted_types),
-                threads=policy.model.performance.threads,
-            )
-            said = _asked(described, questions, policy, checks, context.say)
-        except _RefusedError as refusal:
+            subjects = []
+            if champion is not None and params.champion is not None:
+                asked = questions_for_champion(params.features / FEATURES_FILE, champion)
+                described = (champion.model.format, champion.task, champion.features)
+                subjects.append(_subject(_CHAMPION, params.champion / MODEL_FILE, described, policy, asked, checks))
+            described = (model.model.format, model.task, model.data.features)
+            subjects.append(_subject(_CANDIDATE, file, described, policy, questions, checks))
+            said = _asked(subjects, params.features / FEATURES_FILE, policy, checks, context.say)
+        except RefusedError as refusal:
             checks.append(refusal.check)
     results = _write(params.predictions, said)
-    if results.predictions_digest is not None:
-        digests["predictions"] = results.predictions_digest
+    for name, digest in (
+        ("predictions", results.predictions_digest),
+        ("champion-predictions", results.champion_predictions_digest),
+    ):
+        if digest:
+            digests[name] = digest
     report = decide(
         "predict-model",
         checks,
         passed=f"the model was loaded safely and predicted {questions.rows.len()} rows",
         refused=f"{checks[-1].name}: no; {checks[-1].value}",
-        solution="mend the model or its training script; if a type that the file holds is harmless, "
-        "the policy's owner may add it to model.trustedTypes",
+        solution=_SOLUTIONS[checks[-1].name.startswith(_OF_CHAMPION)],
         digests=digests,
     )
     return Outcome(report=report, results=results)
 
 
-class _RefusedError(Exception):
-    """Nothing more is done with this model, for the reason that the check gives."""
-
-    def __init__(self, check: Check) -> None:
-        super().__init__(check.name)
-        self.check = check
-
-
-def _passed(check: Check) -> Check:
-    if not check.passed:
-        raise _RefusedError(check)
-    return check
+_SOLUTIONS = {
+    False: "mend the model or its training script; if a type that the file holds is harmless, the policy's owner may "
+    "add it to model.trustedTypes",
+    True: "the model in production is not one that this policy lets run: let the policy's owners allow its format and "
+    "types as long as it is compared with, or deliver once under a policy without model.champion",
+}
+"""By whether it is the champion that was refused."""
 
 
-def _questions(params: Params, model: Model, private: Path, *, probes: Path | None) -> _Questions:
-    """What the model is asked: the independent rows and, in between, the probes.
+def _champion(params: Params) -> InProduction | None:
+    """The model in production, where one was handed over.
 
     Raises:
-        BadInputError: there are no rows, a row stands twice, or the two files have other columns.
+        BadInputError: it is not what fetch-champion handed over, or is there though none was.
     """
-    features = params.features / FEATURES_FILE
-    rows = pl.read_parquet(features, columns=[ROW])[ROW]
-    file = features.resolve()
-    if probes is not None:
-        columns = [ROW, *model.data.features]
-        try:
-            both = pl.concat([pl.read_parquet(name, columns=columns) for name in (features, probes)])
-        except pl.exceptions.PolarsError as error:
+    folder = params.champion
+    if params.champion_digest is None:
+        if folder is not None and (folder / DESCRIPTION_FILE).exists():
             raise BadInputError(
-                f"{PROBES_FILE} does not have the columns of {FEATURES_FILE}",
-                solution="hand over the results of one run",
-            ) from error
-        both = both.sample(fraction=1, shuffle=True, seed=_SHUFFLE_SEED)
-        rows, file = both[ROW], private / "questions.parquet"
-        write_frame(both.drop(ROW), file)
-    if rows.is_empty() or rows.n_unique() < rows.len():
+                f"{folder} holds a champion, but no --champion-digest was handed over",
+                solution="hand over fetch-champion's results of the same run",
+            )
+        return None
+    if folder is None:
         raise BadInputError(
-            f"{FEATURES_FILE} and {PROBES_FILE} have {'a row twice' if rows.len() else 'no rows'}",
-            solution="hand over the results of one run",
+            "--champion-digest is given without --champion", solution="bind the folder that fetch-champion wrote"
         )
-    return _Questions(rows=rows, file=file)
+    with open_regular(folder / MODEL_FILE):
+        return read_champion(folder, digest=params.champion_digest, policy_digest=params.policy_digest)
 
 
-def _form_checks(found: str | None, model: Model, policy: Policy) -> Iterator[Check]:
-    """What can be said about the file by its first bytes, each only if all before it passed."""
-    shown = f"by its bytes {found or 'no format of a model'}"
-    yield Check(
-        name="the file is what hallmark.yaml calls it",
-        passed=found in READABLE_AS[model.model.format],
-        value=shown,
-        limit=f"described as {model.model.format}",
+def _subject(
+    name: str,
+    file: Path,
+    described: tuple[str, str, Sequence[str]],
+    policy: Policy,
+    questions: Questions,
+    checks: list[Check],
+) -> _Subject:
+    """A model whose file is in a form that is described (format, task, features) and allowed.
+
+    Adds what was looked at; raises RefusedError at the first no.
+    """
+    format_, task, columns = described
+    found = detect(file)
+    for check in form_checks(found, format_, policy, of=_OF_CHAMPION if name == _CHAMPION else ""):
+        checks.append(passed(check))
+    model = ModelFile(
+        path=file.resolve(),
+        format=str(found),
+        task=task,
+        columns=tuple(columns),
+        trusted=tuple(policy.model.trusted_types),
+        threads=policy.model.performance.threads,
     )
-    yield Check(
-        name="the policy allows the format",
-        passed=any(found in READABLE_AS[allowed] for allowed in policy.model.formats),
-        value=shown,
-        limit=f"allowed: {', '.join(policy.model.formats)}",
-    )
+    return _Subject(name=name, model=model, questions=questions)
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Said:
-    """What the model said to all rows, and how fast."""
+    """What the models said to all rows, by name, and how fast."""
 
-    predictions: pl.DataFrame
+    predictions: dict[str, pl.DataFrame]
     performance: Measured
 
 
 def _asked(
-    model: ModelFile, questions: _Questions, policy: Policy, checks: list[Check], say: Callable[[str], None]
+    subjects: Sequence[_Subject], features: Path, policy: Policy, checks: list[Check], say: Callable[[str], None]
 ) -> _Said:
-    """What the model says. Adds a check for each thing that was looked at; raises _RefusedError at the first no."""
+    """What the models say, the candidate last: what has run once could disturb what runs later, not what was said.
 
-    def talk(session: Session) -> tuple[Answer, Measured]:
-        if model.format in _AUDITED:
-            with session.process() as process:
-                checks.append(_passed(_audit_check(process, model)))
-        with session.process() as process:
-            process.load(model)
-            answer = process.answer_file(questions.file, rows=questions.rows.len(), task=model.task)
-        sample = _sample(questions, model, answer)
-        return answer, measure_models(session, {"candidate": model}, sample, policy.model.performance)
+    Adds a check for each thing that was looked at; raises RefusedError at the first no.
+    """
 
-    say(f"predict-model: loading {model.path.name} as {model.format}")
+    def talk(session: Session) -> tuple[dict[str, pl.DataFrame], Measured]:
+        told = {subject.name: _answer(session, subject, checks) for subject in subjects}
+        models = {subject.name: subject.model for subject in reversed(subjects)}
+        return told, measure_models(session, models, measured_sample(features, models, told), policy.model.performance)
+
+    candidate = subjects[-1]
+    for subject in subjects:
+        say(f"predict-model: loading {subject.model.path.name} as {subject.model.format}")
     ended = with_models(
         talk,
-        formats={model.format},
-        threads=model.threads,
+        formats={subject.model.format for subject in subjects},
+        threads=candidate.model.threads,
         timeout=policy.model.timeout,
         say=lambda line: say(redacted(line)),
     )
     error = ended.error
     if error is not None and not isinstance(error, RefusedByModelError | UnfitAnswerError):
         raise error
-    checks.append(_passed(_loading_check(ended.run, error, policy)))
-    checks.append(_passed(_answer_check(questions, error)))
+    checks.append(passed(_loading_check(ended.run, error, policy)))
+    checks.append(passed(_answer_check(candidate.questions, error)))
     if ended.said is None:
         raise RuntimeError("a conversation ended without an answer and without an error")
-    answer, measured = ended.said
-    checks.append(_passed(_repeated_check(measured)))
+    told, measured = ended.said
+    checks.append(passed(_repeated_check(measured)))
+    return _Said(predictions=told, performance=measured)
+
+
+def _answer(session: Session, subject: _Subject, checks: list[Check]) -> pl.DataFrame:
+    """What one model says to all its rows, after its file was looked through."""
+    model, questions = subject.model, subject.questions
+    of = _OF_CHAMPION if subject.name == _CHAMPION else ""
+    if model.format in AUDITED:
+        with session.process() as process:
+            checks.append(passed(audit_check(process, model, of)))
+    try:
+        with session.process() as process:
+            process.load(model)
+            answer = process.answer_file(questions.file, rows=questions.rows.len(), task=model.task)
+    except (RefusedByModelError, UnfitAnswerError) as error:
+        if subject.name == _CANDIDATE:
+            raise
+        raise RefusedError(_champion_check(questions, redacted(str(error)), good=False)) from error
+    if subject.name == _CHAMPION:
+        checks.append(_champion_check(questions, f"{questions.rows.len()} labels", good=True))
     columns = {f"{PROBABILITY_PREFIX}{name}": values for name, values in answer.probabilities.items()}
-    frame = pl.DataFrame({ROW: questions.rows, PREDICTION: answer.predictions, **columns})
-    return _Said(predictions=frame.sort(ROW), performance=measured)
+    return pl.DataFrame({ROW: questions.rows, PREDICTION: answer.predictions, **columns}).sort(ROW)
 
 
-def _sample(questions: _Questions, model: ModelFile, answer: Answer) -> Sample:
-    """Some of the rows, with what the model said to them."""
-    height = questions.rows.len()
-    places = pl.int_range(height, eager=True).sample(min(height, _MEASURED_ROWS), seed=_SHUFFLE_SEED).sort()
-    lazy = pl.scan_parquet(questions.file).select(model.columns).with_row_index(_PLACE)
-    rows = lazy.filter(pl.col(_PLACE).is_in(places.cast(pl.UInt32).implode())).drop(_PLACE).collect(engine="streaming")
-    return Sample(rows=rows, predictions={"candidate": answer.predictions.gather(places)})
+def _champion_check(questions: Questions, said: str, *, good: bool) -> Check:
+    name = f"{_OF_CHAMPION}the model loads and predicts"
+    return Check(name=name, passed=good, value=said, limit=f"{questions.rows.len()} labels of one type")
 
 
 def _write(folder: Path, said: _Said | None) -> Results:
-    """Write both files, or remove what an earlier run left of them."""
+    """Write the files, or remove what an earlier run left of them."""
+    for name in (PREDICTIONS_FILE, PERFORMANCE_FILE, CHAMPION_FILE):
+        (folder / name).unlink(missing_ok=True)
     if said is None:
-        for name in (PREDICTIONS_FILE, PERFORMANCE_FILE):
-            (folder / name).unlink(missing_ok=True)
         return Results()
-    write_frame(said.predictions, folder / PREDICTIONS_FILE)
+    write_frame(said.predictions[_CANDIDATE], folder / PREDICTIONS_FILE)
+    if _CHAMPION in said.predictions:
+        write_frame(said.predictions[_CHAMPION], folder / CHAMPION_FILE)
     return Results(
         predictions_digest=sha256_file(folder / PREDICTIONS_FILE),
         performance_digest=sha256_file(said.performance.write(folder)),
+        champion_predictions_digest=sha256_file(folder / CHAMPION_FILE) if _CHAMPION in said.predictions else "",
     )
-
-
-_AUDITED = {
-    "skops": "the file holds trusted types only",
-    "onnx": "the file is self-contained and of standard operators",
-}
-"""The formats that are looked through before they are loaded, and what is asked of them."""
-
-
-def _audit_check(process: ModelProcess, model: ModelFile) -> Check:
-    """What a process that loads nothing found in the file."""
-    name = _AUDITED[model.format]
-    limit = (
-        ", ".join(["skops' own", *model.trusted]) if model.format == "skops" else "no other file, no custom operator"
-    )
-    try:
-        found = process.audit(model)
-    except RefusedByModelError as error:
-        return Check(name=name, passed=False, value=redacted(str(error)), limit=limit)
-    if found["count"]:
-        others = [redacted(kind, limit=200) for kind in found["others"]]
-        more = f" and {found['count'] - len(others)} more" if found["count"] > len(others) else ""
-        return Check(name=name, passed=False, value=f"not trusted: {', '.join(others)}{more}", limit=limit)
-    trusted = f"beyond skops' own: {', '.join(found['trusted']) or 'none'}" if model.format == "skops" else "so it is"
-    return Check(name=name, passed=True, value=trusted, limit=limit)
 
 
 def _loading_check(ended: GuardedRun, error: Exception | None, policy: Policy) -> Check:
@@ -308,7 +318,7 @@ def _loading_check(ended: GuardedRun, error: Exception | None, policy: Policy) -
     )
 
 
-def _answer_check(questions: _Questions, error: Exception | None) -> Check:
+def _answer_check(questions: Questions, error: Exception | None) -> Check:
     rows = questions.rows.len()
     return Check(
         name="one label for each row",

@@ -37,6 +37,7 @@ from hallmark.datasets import (
     missing_values,
     open_independent,
     open_training,
+    plain,
     require_columns,
     write_frame,
 )
@@ -58,7 +59,7 @@ class Params:
     policy: Path = path("The validators' folder: policy.yaml and what stands beside it")
     data: Path | None = path("The validators' data folder, unless the policy has the data fetched", default=None)
     fetched: Path | None = path("Where fetch-data put the independent data, if the policy has it fetched", default=None)
-    features: Path = path("Folder for features.parquet: row and the feature columns")
+    features: Path = path("Folder for features.parquet: row, the features, and a champion's where one is asked for")
     labels: Path = path("Folder for the labels, and what else the judge needs and the model's code never sees")
 
 
@@ -84,15 +85,16 @@ def run(params: Params, context: Context) -> Outcome:
     model = load_model(params.source)
     require_agreement(model, policy)
     context.say("prepare-evaluation: reading the independent data")
-    behaviour = policy.model.behaviour
+    behaviour, offered = policy.model.behaviour, policy.data.independent.features
     with open_independent(params.data, params.fetched, policy) as independent:
         independent_digest = independent.digest
-        complete = _complete(independent, model, behaviour.group_columns)
+        # The champion may ask for other features than the candidate; which, only its signed verdict tells later on.
+        others = [name for name in offered if name not in model.data.features] if policy.model.champion else []
+        complete = _complete(independent, model, behaviour.group_columns, others)
         rows, prints = _shuffled(complete, model, seed=independent_digest)
     number = pl.int_range(rows.height, eager=True).alias(ROW)
     features = pl.DataFrame([number, *rows.select(model.data.features)])
-    write_frame(features, params.features / FEATURES_FILE)
-    offered = policy.data.independent.features
+    write_frame(features.hstack(rows.select(others)), params.features / FEATURES_FILE)
     probes = make_probes(features, behaviour, seed=independent_digest, own=model.behaviour, offered=offered)
     if probes is not None:
         context.say(f"prepare-evaluation: {probes.rows.height} changed rows")
@@ -142,8 +144,11 @@ def run(params: Params, context: Context) -> Outcome:
     return Outcome(report=report, results=results)
 
 
-def _complete(independent: Dataset, model: Model, groups: Sequence[str]) -> pl.DataFrame:
-    """The independent rows with the groups' columns; raises BadInputError where a feature or a label is missing."""
+def _complete(independent: Dataset, model: Model, groups: Sequence[str], others: Sequence[str]) -> pl.DataFrame:
+    """The independent rows with the groups' columns and the features that only other models are given.
+
+    Raises BadInputError where a value of the model's own features or of the label is missing.
+    """
     missing = missing_values(independent, require_columns(independent, model))
     if missing:
         column, count = next(iter(missing.items()))
@@ -151,7 +156,8 @@ def _complete(independent: Dataset, model: Model, groups: Sequence[str]) -> pl.D
             f"column {column} of {independent.file} has {count} missing or infinite values",
             solution="provide independent data without gaps",
         )
-    return independent.opened.collect(require_columns(independent, model, beside=groups))
+    rows = require_columns(independent, model, beside=list(dict.fromkeys([*groups, *others])))
+    return independent.opened.collect(rows.with_columns(plain(independent, name) for name in others))
 
 
 def _write_or_remove(frame: pl.DataFrame | None, target: Path) -> None:

@@ -41,7 +41,7 @@ class Sample:
     """The rows that models are asked about while they are measured."""
 
     rows: pl.DataFrame
-    """The features in their order; at least one row."""
+    """At least one row, with the features of all models; each is sent its own, in its order."""
     predictions: Mapping[str, pl.Series]
     """For each model what it said about these rows before."""
 
@@ -75,7 +75,7 @@ def measure_models(
     Raises:
         RefusedByModelError: a model cannot be loaded again, or does not answer.
     """
-    questions = _Questions(sample, rules)
+    questions = {name: _Questions(sample, model, rules, sample.predictions[name]) for name, model in models.items()}
     logs = {name: _Log() for name in models}
     reference: list[list[float]] = []
     throttled, started = _throttled(), clock()
@@ -99,20 +99,19 @@ def measure_models(
 class _Questions:
     """Rows one by one and a batch, ready to be sent, and what has to come back."""
 
-    def __init__(self, sample: Sample, rules: Performance) -> None:
-        height = sample.rows.height
-        self.singles = [as_question(sample.rows[row : row + 1]) for row in range(height)]
+    def __init__(self, sample: Sample, model: ModelFile, rules: Performance, told: pl.Series) -> None:
+        rows, height = sample.rows.select(model.columns), sample.rows.height
+        self.singles = [as_question(rows[row : row + 1]) for row in range(height)]
         places = [place % height for place in range(rules.batch.rows)]
-        self.batch = as_question(sample.rows[places])
-        self.batch_rows = rules.batch.rows
-        self.expected = {name: told.to_list() for name, told in sample.predictions.items()}
-        self.expected_batch = {name: [told[place] for place in places] for name, told in self.expected.items()}
+        self.batch = as_question(rows[places])
+        self.expected = told.to_list()
+        self.expected_batch = [self.expected[place] for place in places]
 
 
 def _round(
     session: Session,
     models: Mapping[str, ModelFile],
-    questions: _Questions,
+    questions: Mapping[str, _Questions],
     rules: Performance,
     logs: dict[str, _Log],
     reference: list[list[float]],
@@ -132,28 +131,28 @@ def _round(
             logs[name].models_memory.append(before)
         for _ in range(rules.warm_up):
             bystander.reference()
-            for process in processes.values():
-                process.timed(questions.singles[0], rows=1)
-        for process in processes.values():
-            process.timed(questions.batch, rows=questions.batch_rows)
+            for name, process in processes.items():
+                process.timed(questions[name].singles[0], rows=1)
+        for name, process in processes.items():
+            process.timed(questions[name].batch, rows=rules.batch.rows)
         times: dict[str, list[float]] = {name: [] for name in models}
         calm = []
         # Each round goes on where the last one ended, and begins with another model.
         order = _rotated(list(processes), turn)
         for request in range(rules.requests):
             calm.append(bystander.reference())
-            place = (turn * rules.requests + request) % len(questions.singles)
             for name in order:
-                seconds, data = processes[name].timed(questions.singles[place], rows=1)
+                place = (turn * rules.requests + request) % len(questions[name].singles)
+                seconds, data = processes[name].timed(questions[name].singles[place], rows=1)
                 times[name].append(seconds)
-                expected = [questions.expected[name][place]]
+                expected = [questions[name].expected[place]]
                 _compare(logs[name], data, expected, models[name].task)
         batches: dict[str, list[float]] = {name: [] for name in models}
         for _ in range(rules.batches):
             for name in order:
-                seconds, data = processes[name].timed(questions.batch, rows=questions.batch_rows)
+                seconds, data = processes[name].timed(questions[name].batch, rows=rules.batch.rows)
                 batches[name].append(seconds)
-                _compare(logs[name], data, questions.expected_batch[name], models[name].task)
+                _compare(logs[name], data, questions[name].expected_batch, models[name].task)
         for name, process in processes.items():
             _, most = process.memory()
             logs[name].memory.append(most)
