@@ -74,7 +74,8 @@ def find(layers: Sequence[Path], digest: str, bounds: Bounds, *, clock: Callable
                     return Found(layer=number, entry=entry, size=member.size)
     raise BadInputError(
         f"none of the image's {len(layers)} layers has a file with the digest {digest}",
-        solution="deliver the commit in production again, so that its image holds the model that its verdict is about",
+        solution="let the Containerfile copy the model's file as it is; an image without it can only be replaced under "
+        "a policy without model.champion",
     )
 
 

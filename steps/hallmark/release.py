@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from hallmark.documents.policy import Policy
-from hallmark.documents.rules_model import AtLeast, Decide, Limit
+from hallmark.documents.rules_model import AT_MOST, AtLeast, Champion, Decide, Limit
 from hallmark.errors import BadInputError
 from hallmark.files import inside
 from hallmark.gate_report import Check
+from hallmark.judgement import needed_by_ratio
 from hallmark.tools.cosign import key_bytes
-from hallmark.verdict import CLOCK_SKEW, Metric, Verdict
+from hallmark.verdict import CLOCK_SKEW, Metric, Verdict, VerdictChampion
 
 CHAMPION = "champion"
 
@@ -157,12 +158,46 @@ def _metrics(verdict: Verdict, policy: Policy) -> list[Check]:
 
 
 def _champion(verdict: Verdict, policy: Policy) -> list[Check]:
-    """Where the policy has the champion compared, the judge must have done so."""
-    if policy.model.champion is None:
+    """Where the policy has the champion compared, the judge must have done so, by a rule that asks as much."""
+    rules = policy.model.champion
+    if rules is None:
         return []
-    found = [check for check in verdict.checks if check.name == CHAMPION]
-    said = found[0].value if found else "missing"
-    return [Check(name="verdict's champion", passed=bool(found) and all(check.passed for check in found), value=said)]
+    judged = [check for check in verdict.checks if check.name == CHAMPION]
+    missing = verdict.champion is None or not judged
+    why = (
+        "missing" if verdict.champion is None or missing else _objection(verdict.champion, verdict.model.digest, rules)
+    )
+    said = why or judged[0].value
+    return [
+        Check(
+            name="verdict's champion",
+            passed=not why and all(check.passed for check in judged),
+            value=said,
+            limit=f"{rules.metric} by {rules.rule}",
+        )
+    ]
+
+
+def _objection(found: VerdictChampion, model: str, rules: Champion) -> str:
+    """Why a comparison is not what these rules ask for; empty where it is."""
+    if not found.passed:
+        return "the judge said no"
+    if found.image is None:
+        return "" if rules.first == "allow" else "nothing was in production"
+    if found.model == model:
+        return ""
+    if (found.metric, found.rule) != (rules.metric, rules.rule):
+        return f"{found.metric} by {found.rule}"
+    if found.candidate is None or found.champion is None:
+        return "no values"
+    if rules.rule == "ratio":
+        less = rules.metric in AT_MOST
+        needed = needed_by_ratio(found.champion, rules.ratio, less_is_better=less)
+        held = found.candidate <= needed if less else found.candidate >= needed
+        return "" if held else f"{found.candidate:.6g}, and {needed:.6g} is needed"
+    if found.margin is None or rules.margin is None or found.margin > rules.margin:
+        return f"with a margin of {found.margin}"
+    return "" if found.p is not None and found.p < rules.alpha else f"p = {found.p}"
 
 
 def _metric(name: str, metric: Metric | None, limit: Limit) -> Check:

@@ -116,8 +116,8 @@ class VerdictCheck(Document):
 
 
 class VerdictChampion(Document):
-    """The comparison with the model in production. Without `image` nothing was in production; without values the
-    candidate is that model itself, byte for byte."""
+    """The comparison with the model in production. Without `image` nothing was in production; where its model is the
+    verdict's own, nothing was asked of the candidate."""
 
     image: str | None = Field(default=None, description="By digest.")
     model: Digest | None = Field(default=None, description="Of the model file in it.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -17,6 +17,7 @@ from hallmark.documents.rules_model import AT_MOST, OF_PROBABILITIES, Champion
 from hallmark.errors import BadInputError
 from hallmark.findings import Findings
 from hallmark.gate_report import Check
+from hallmark.judgement import needed_by_ratio
 
 NAME = "champion"
 _SHARES = frozenset({"accuracy", "balanced_accuracy", "f1", "precision", "recall", "roc_auc", "pr_auc"})
@@ -39,13 +40,19 @@ class Comparison:
 
 
 def judge_champion(
-    candidate: Answers | Numbers, champion: Answers | Numbers | None, rules: Champion, reference: str = ""
+    candidate: Answers | Numbers,
+    champion: Answers | Numbers | None,
+    rules: Champion,
+    reference: str = "",
+    *,
+    same: bool = False,
 ) -> Findings:
     """Whether the candidate may take the champion's place.
 
     Args:
         candidate, champion: what both said of the same rows, in the same order; None: nothing is in production yet.
         reference: what the champion is called in the report, such as its image's digest.
+        same: the candidate is the champion, byte for byte: it takes nobody's place, so that nothing is asked of it.
 
     Returns:
         One check; `figures` has `champion` [{metric, rule, candidate, champion, difference, low, high, p, test, limit,
@@ -66,6 +73,8 @@ def judge_champion(
         return Findings(checks=(check,), figures={NAME: [{"metric": rules.metric, "passed": check.passed}]})
     found = compare(candidate, champion, rules.metric, rules.margin or 0.0)
     check = _by_ratio(found, rules) if rules.rule == "ratio" else _by_test(found, rules)
+    if same:
+        check = replace(check, passed=True, limit="none: the candidate is the model in production itself", detail="")
     figure = {
         "metric": rules.metric,
         "rule": rules.rule,
@@ -211,14 +220,9 @@ def _of_resamples(again: Array, margin: float, rows: int, metric: str) -> float:
 
 
 def _by_ratio(found: Comparison, rules: Champion) -> Check:
-    """A metric that may be below 0, as R² may, has to rise by that share of its size."""
     less = rules.metric in AT_MOST
-    if less:
-        needed = found.champion / rules.ratio
-        passed, word = found.candidate <= needed, "at most"
-    else:
-        needed = found.champion + (rules.ratio - 1) * abs(found.champion)
-        passed, word = found.candidate >= needed, "at least"
+    needed = needed_by_ratio(found.champion, rules.ratio, less_is_better=less)
+    passed, word = (found.candidate <= needed, "at most") if less else (found.candidate >= needed, "at least")
     out_of_reach = rules.metric in _SHARES and needed > 1
     return Check(
         name=NAME,

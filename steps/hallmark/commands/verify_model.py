@@ -11,7 +11,7 @@ delivery. The verdict is written also when it refuses; only a passing one is eve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,13 +19,14 @@ from urllib.parse import urlsplit
 import polars as pl
 from pydantic import ValidationError
 
-from hallmark.accuracy.champion import judge_champion
 from hallmark.accuracy.classes import Answers
 from hallmark.accuracy.judge import Judged, judge_classes, judge_numbers
 from hallmark.accuracy.numbers import Numbers
 from hallmark.accuracy.reading import VALUE, by_row, require_rows, sample
 from hallmark.behaviour.gate import judge_behaviour
+from hallmark.champion import CHAMPION_FILE
 from hallmark.command import Context, Outcome
+from hallmark.comparison import Standing, judge_against, standing
 from hallmark.contract import param, path, result
 from hallmark.datasets import (
     FEATURES_FILE,
@@ -59,6 +60,7 @@ from hallmark.run_checks import container_check, data_checks, gate_checks
 from hallmark.verdict import (
     Metric,
     Verdict,
+    VerdictChampion,
     VerdictCheck,
     VerdictData,
     VerdictImage,
@@ -89,17 +91,19 @@ class Params:
     minimum_accuracy: float | None = param(
         "The repository's own minimum, from fetch-source; may only tighten the policy's", default=None
     )
-    champion_predictions_digest: str | None = param(
-        "SHA-256 of the predictions of the model in production; empty: nothing is in production yet", default=None
+    champion_digest: str | None = param(
+        "Digest of the folder with the model in production, from fetch-champion; empty: nothing is in production yet",
+        default=None,
     )
-    champion_image: str | None = param("The image in production, for the report", default=None)
+    champion_image: str | None = param("The image in production, from fetch-champion", default=None)
+    champion_model_digest: str | None = param("SHA-256 of the model in it, from fetch-champion", default=None)
+    champion_predictions_digest: str | None = param("SHA-256 of champion.parquet, from predict-model", default=None)
     candidate_image: str = param("Repository that the image was pushed to, without a tag")
     image_digest: str = param("The image's digest, from build-image")
     gates: tuple[str, ...] = param("`command=report-digest` of every gate that ran before")
     features: Path = path("Folder that holds features.parquet")
     labels: Path = path("The labels' folder, from prepare-evaluation")
-    predictions: Path = path("Folder that holds predictions.parquet and performance.json")
-    champion: Path | None = path("Folder that holds the champion's predictions.parquet", default=None)
+    predictions: Path = path("Folder that predict-model wrote")
     responses: Path = path("Folder that holds responses.parquet")
     policy: Path = path("The validators' folder")
     reports: Path = path("Folder of all tasks' reports: <task>/<command>.json")
@@ -125,6 +129,7 @@ class _Measured:
     labels: pl.DataFrame
     predictions: pl.DataFrame
     sample: Answers | Numbers
+    standing: Standing | None
     champion: Answers | Numbers | None
     overlap: float
     compared: int
@@ -150,10 +155,11 @@ def run(params: Params, context: Context) -> Outcome:
     digests = _digests(params)
     evidence = read_evidence(params.gates, params.reports, digests)
     judged = _judged(measured.sample, limits)
+    against_champion, champion = _against_champion(params, policy, measured)
     findings = together(
         [
             judged.findings,
-            *_against_champion(params, policy, measured),
+            against_champion,
             _behaviour(params, policy, measured),
             judge_performance(_performance(params), policy.model.performance),
         ]
@@ -172,7 +178,7 @@ def run(params: Params, context: Context) -> Outcome:
         *gate_checks(policy, evidence),
     ]
 
-    verdict = _verdict(params, measured, judged.metrics, evidence, checks)
+    verdict = _verdict(params, measured, judged.metrics, champion, evidence, checks)
     digest = sha256_file(verdict.write(params.verdict))
     report = decide(
         "verify-model",
@@ -204,9 +210,11 @@ def _judged(sample: Answers | Numbers, limits: dict[str, Limit]) -> Judged:
     return judge_classes(sample, limits) if isinstance(sample, Answers) else judge_numbers(sample, limits)
 
 
-def _against_champion(params: Params, policy: Policy, measured: _Measured) -> Iterator[Findings]:
-    if policy.model.champion is not None:
-        yield judge_champion(measured.sample, measured.champion, policy.model.champion, params.champion_image or "")
+def _against_champion(params: Params, policy: Policy, measured: _Measured) -> tuple[Findings, VerdictChampion | None]:
+    rules = policy.model.champion
+    if rules is None:
+        return Findings(), None
+    return judge_against(measured.sample, measured.champion, rules, measured.standing, model=params.model_digest)
 
 
 def _behaviour(params: Params, policy: Policy, measured: _Measured) -> Findings:
@@ -256,25 +264,28 @@ def _measure(params: Params, policy: Policy) -> _Measured:
             f"{RESPONSES_FILE} is not about the same rows as the labels", solution="hand over the results of one run"
         )
     same = _same(policy)
+    found = _standing(params)
     return _Measured(
         labels=labels.select(ROW, LABEL),
         predictions=table,
         sample=sample(truth, table, PREDICTIONS_FILE, policy.model),
-        champion=_champion(params, truth, policy),
+        standing=found,
+        champion=_champion(params, found, truth, policy),
         overlap=overlap(labels[FINGERPRINT], training[FINGERPRINT]),
         compared=answered.height,
         mismatches=sum(not same(*pair) for pair in compared.select(VALUE, f"{VALUE}_told").rows()),
     )
 
 
-def _champion(params: Params, truth: pl.DataFrame, policy: Policy) -> Answers | Numbers | None:
-    """What the model in production says of the same rows; None where nothing is handed over, or nobody asks."""
-    if policy.model.champion is None or params.champion is None or not params.champion_predictions_digest:
+def _champion(params: Params, found: Standing | None, truth: pl.DataFrame, policy: Policy) -> Answers | Numbers | None:
+    """What the model in production says of the same rows; None where nothing is in production, or nobody asks."""
+    if policy.model.champion is None or found is None:
         return None
-    file = params.champion / PREDICTIONS_FILE
-    what = f"the champion's {PREDICTIONS_FILE}"
-    require_digest(what, sha256_file(file), params.champion_predictions_digest)
-    return sample(truth, read_frame(file, what=what), what, policy.model)
+    file = params.predictions / CHAMPION_FILE
+    require_digest(CHAMPION_FILE, sha256_file(file), found.predictions)
+    table = read_frame(file, what=CHAMPION_FILE)
+    require_rows(by_row(table, PREDICTION, CHAMPION_FILE)[ROW], [truth[ROW]], CHAMPION_FILE)
+    return sample(truth, table, CHAMPION_FILE, policy.model)
 
 
 def _same(policy: Policy) -> Callable[[str, str], bool]:
@@ -284,8 +295,18 @@ def _same(policy: Policy) -> Callable[[str, str], bool]:
     return lambda one, other: same_number(one, other, policy.image.tolerance)
 
 
+def _standing(params: Params) -> Standing | None:
+    return standing(
+        folder=params.champion_digest,
+        image=params.champion_image,
+        model=params.champion_model_digest,
+        predictions=params.champion_predictions_digest,
+    )
+
+
 def _digests(params: Params) -> dict[str, str]:
     """This delivery's artefacts by the names that every report uses."""
+    champion = _standing(params)
     return {
         "source": params.source_digest,
         "policy": params.policy_digest,
@@ -298,20 +319,33 @@ def _digests(params: Params) -> dict[str, str]:
         "performance": params.performance_digest,
         "responses": params.responses_digest,
         "image": params.image_digest,
+        **({"champion": champion.folder, "champion-predictions": champion.predictions} if champion else {}),
     }
 
 
 def _verdict(
-    params: Params, measured: _Measured, metrics: dict[str, Metric], evidence: dict[str, Evidence], checks: list[Check]
+    params: Params,
+    measured: _Measured,
+    metrics: dict[str, Metric],
+    champion: VerdictChampion | None,
+    evidence: dict[str, Evidence],
+    checks: list[Check],
 ) -> Verdict:
-    candidate = image(params.candidate_image, params.image_digest)
+    candidate, described = image(params.candidate_image, params.image_digest), load_model(params.labels)
     if urlsplit(params.repository_url).password is not None:
         raise BadInputError("--repository-url holds a password", solution="hand over fetch-source's result")
     try:
         return Verdict(
             passed=all(check.passed for check in checks),
             judgedAt=this_second(),
-            model=VerdictModel(name=params.model_name, version=params.model_version, digest=params.model_digest),
+            model=VerdictModel(
+                name=params.model_name,
+                version=params.model_version,
+                digest=params.model_digest,
+                format=described.model.format,
+                task=described.task,
+                features=described.data.features,
+            ),
             source=VerdictSource.model_validate(
                 {
                     "repository": params.repository_url,
@@ -329,6 +363,7 @@ def _verdict(
             ),
             image=VerdictImage(repository=candidate.repository, digest=candidate.digest),
             metrics=metrics,
+            champion=champion,
             gates={gate: found.in_verdict() for gate, found in evidence.items()},
             checks=[
                 VerdictCheck(name=check.name, passed=check.passed, value=check.value, limit=check.limit)
