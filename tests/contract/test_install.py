@@ -136,12 +136,12 @@ def test_a_secret_is_for_the_commands_of_the_tasks_that_declare_it():
         "signing-key": {"signing-key"},
         "releases": {"release-credential"},
         "candidates": {"candidate-credential"},
-        "config-credential": {"git-credential"},
+        "config-credential": {"git-credential", "config-credential"},
         "source-credential": {"git-credential"},
         "data-credential": {"data-credential"},
         "validation-data": {"data"},
     }
-    tasks = {"config-credential": {"update-manifest"}, "source-credential": {"fetch-source"}}
+    tasks = {"config-credential": {"update-manifest", "fetch-source"}, "source-credential": {"fetch-source"}}
     assert set(RULES) == set(workspaces)
     for secret, names in workspaces.items():
         holders = {

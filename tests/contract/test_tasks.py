@@ -39,13 +39,18 @@ def trust(writes: str, reads: str = "", outside: str = "", network: str = "none"
 # The trust table of docs/trust.md. A task that runs code of the model's repository (test-code, train, predict-model,
 # build-image) has no key, no labels, and no credential but the build's, which is good for the candidates only.
 TRUST = {
-    "fetch-source": trust("source history", "", "policy source-credential", network="host"),
+    "fetch-source": trust(
+        "source history champion",
+        "",
+        "policy source-credential config-credential release-credential",
+        network="host",
+    ),
     "check-code": trust("", "source history", "policy advisories"),
     "test-code": trust("", "source", "policy"),
     "fetch-data": trust("fetched", "", "policy data-credential", network="host"),
     "validate-data": trust("features labels", "source fetched", "policy validation-data"),
     "train": trust("model", "source"),
-    "predict-model": trust("predictions", "source features model", "policy"),
+    "predict-model": trust("predictions", "source features model champion", "policy"),
     "build-image": trust("", "source model", "candidate-credential base-store", network="host", root=True),
     "test-image": trust("responses", "source features predictions", "policy"),
     "verify-model": trust("verdict", "features labels predictions responses reports", "policy"),
@@ -164,6 +169,18 @@ def test_every_step_runs_restricted(name: str) -> None:
             assert context["allowPrivilegeEscalation"] is False
         assert {"requests", "limits"} == set(step["computeResources"])
         assert "cpu" not in step["computeResources"]["limits"]
+
+
+def test_the_step_that_fetches_source_and_the_one_that_fetches_the_champion_hold_each_its_own() -> None:
+    """Also folders: who reads the model's repository never sees a credential of the operators', nor the champion."""
+    steps = {
+        step["name"]: {used["name"] for used in step["workspaces"]} for step in TASKS["fetch-source"]["spec"]["steps"]
+    }
+    assert steps == {
+        "fetch-source": {"source", "history", "policy", "git-credential", "report"},
+        "fetch-champion": {"policy", "champion", "config-credential", "release-credential", "report"},
+    }
+    assert set.union(*steps.values()) == {used["name"] for used in TASKS["fetch-source"]["spec"]["workspaces"]}
 
 
 def test_a_release_needs_every_gate_and_the_verdict() -> None:
