@@ -6,7 +6,8 @@
 - `message`: what that task's report says, a regular expression; `report`: the same for the report of the run
 - `results`: the names of the run's results, but for the report's, `outcome` and `stopped-by`
 - `present`, `absent`: what some log has to say, and what none may say; regular expressions
-- `world`: what is amiss around the delivery: `remove` a file of the validators, `stop` a registry
+- `world`: what is amiss around the delivery: `remove` a file of the validators, `stop` a registry; `champion`: the
+  sample's own repository is delivered before it, under the scenario's policy
 
 Tasks that neither lead to the refusing one nor follow from it may or may not have begun by then, on either engine.
 """
@@ -52,6 +53,10 @@ class Refusal:
     @property
     def failed(self) -> str:
         return str(self.expect["failed"])
+
+    @property
+    def has_champion(self) -> bool:
+        return bool(self.expect.get("world", {}).get("champion"))
 
     def wanted(self) -> dict[str, Any]:
         """What `settled` has to give of the run, on every engine."""
@@ -112,11 +117,14 @@ class Refusal:
         return found
 
 
-def lay_out(changes: Path, target: Path) -> Sides:
-    """The sample with a scenario's `in/`, or with nothing if that does not exist, laid over it."""
-    for name, part in {"repository": "repository", "policy": "validators/policy", "data": "validators/data"}.items():
+PARTS = {"repository": "repository", "policy": "validators/policy", "data": "validators/data"}
+
+
+def lay_out(changes: Path, target: Path, *, plain: str = "") -> Sides:
+    """The sample with a scenario's `in/`, or with nothing if that does not exist, laid over it; but for `plain`."""
+    for name, part in PARTS.items():
         shutil.copytree(SAMPLE / part, target / part, ignore=shutil.ignore_patterns("__pycache__", ".pytest_cache"))
-        for path in sorted((changes / name).rglob("*")):
+        for path in sorted((changes / name).rglob("*")) if name != plain else ():
             beneath = target / part / path.relative_to(changes / name)
             if path.name.endswith(".merge.yaml"):
                 whole = beneath.with_name(path.name.replace(".merge.yaml", ".yaml"))
@@ -135,12 +143,13 @@ def _merged(base: Any, change: Any) -> Any:
 
 
 def _parents() -> dict[str, set[str]]:
-    """Each task of the pipeline to those that it waits for."""
-    tasks = yaml.safe_load(PIPELINE.read_text())["spec"]["tasks"]
-    return {
+    """Each task of the pipeline to those that it waits for; without those that run only where a policy asks for it."""
+    tasks = [task for task in yaml.safe_load(PIPELINE.read_text())["spec"]["tasks"] if "when" not in task]
+    waits = {
         task["name"]: {*task.get("runAfter", []), *re.findall(r"\$\(tasks\.([\w-]+)\.", yaml.safe_dump(task))}
         for task in tasks
     }
+    return {name: parents & set(waits) for name, parents in waits.items()}
 
 
 def _before(task: str) -> set[str]:
