@@ -16,6 +16,8 @@ CURVES = 10
 _BARS = 20
 _DRAWN_CLASSES = 50
 _OTHER = "(no known class)"
+_GROUPS, _GROUP_ROWS = 12, 10
+"""Groups of rows with like true numbers, at most, and the fewest rows of one."""
 _QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 
@@ -32,21 +34,42 @@ def of_classes(answers: Answers) -> dict[str, Any]:
 
 
 def of_numbers(sample: Numbers) -> dict[str, Any]:
-    """`residuals` {edges, counts, quantiles}: of what is predicted less what is true, in the label's unit.
+    """`residuals` {edges, counts, quantiles}: of what is predicted less what is true, in the label's unit. With enough
+    rows also `predicted` [{rows, true, predicted, low, high}]: means of rows with like true numbers, and the middle
+    90 % of what was predicted for them.
 
     The outermost bars hold whatever lies beyond the 1 % and the 99 % quantile, so that no single row can be read off.
     """
+    return {"residuals": _residuals(sample), **_predicted(sample)}
+
+
+def _predicted(sample: Numbers) -> dict[str, Any]:
+    groups = min(_GROUPS, sample.rows // _GROUP_ROWS)
+    if groups < 2:
+        return {}
+    found = []
+    for rows in np.array_split(np.argsort(sample.truth, kind="stable"), groups):
+        low, high = np.quantile(sample.predicted[rows], (0.05, 0.95))
+        means = {
+            "true": sample.truth[rows].mean(),
+            "predicted": sample.predicted[rows].mean(),
+            "low": low,
+            "high": high,
+        }
+        found.append({"rows": len(rows), **{name: float(f"{value:.4g}") for name, value in means.items()}})
+    return {"predicted": found}
+
+
+def _residuals(sample: Numbers) -> dict[str, Any]:
     errors = sample.errors
     told = {f"p{100 * share:02.0f}": float(f"{np.quantile(errors, share):.4g}") for share in _QUANTILES}
     low, high = told["p01"], told["p99"]
     edges = np.linspace(low, high, _BARS + 1) if low < high else np.array([low, low])
     bars, _ = np.histogram(np.clip(errors, edges[0], edges[-1]), edges)
     return {
-        "residuals": {
-            "edges": [float(f"{edge:.6g}") for edge in edges],
-            "counts": [int(count) for count in bars],
-            "quantiles": told,
-        }
+        "edges": [float(f"{edge:.6g}") for edge in edges],
+        "counts": [int(count) for count in bars],
+        "quantiles": told,
     }
 
 
