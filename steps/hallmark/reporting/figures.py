@@ -123,28 +123,6 @@ def _held(entry: dict[str, Any]) -> str:
     return "refused" if entry.get("severity", "critical") == "critical" else "warning"
 
 
-def accuracy(value: Any) -> Markup | None:
-    """A scale with the measured value, its 95 % interval and the limit, from {value, low, high, minimum}: 0 to 1."""
-    names = ("value", "low", "high", "minimum")
-    numbers = [_number(_field(value, name, (int, float)), 0, 1) for name in names]
-    if any(number is None for number in numbers):
-        return None
-    found, low, high, minimum = (number or 0.0 for number in numbers)
-    start = max(0.0, math.floor((min(low, minimum) - 0.02) * 20) / 20)
-    x = _scale(start, 1.0)
-    said = f"accuracy {_percent(found)}, 95 % interval {_percent(low)} to {_percent(high)}, limit {_percent(minimum)}"
-    state = "good" if found >= minimum else "bad"
-    parts = [
-        _axis(x, 58, _ticks(start, 1.0), lambda tick: f"{100 * tick:.3g} %"),
-        f'<line class="interval {state}" x1="{x(low):.1f}" x2="{x(high):.1f}" y1="38" y2="38"/>',
-        f'<circle class="point {state}" cx="{x(found):.1f}" cy="38" r="6"/>',
-        _text(x(found), 22, f"{_percent(found)} ({_percent(low)} to {_percent(high)})", "strong"),
-        f'<line class="limit" x1="{x(minimum):.1f}" x2="{x(minimum):.1f}" y1="26" y2="64"/>',
-        _text(x(minimum), 94, f"at least {_percent(minimum)}", "limit-label"),
-    ]
-    return _svg(100, said, parts)
-
-
 def histogram(value: Any) -> Markup | None:
     """The distribution of measured seconds, with median and 95th percentile in milliseconds, from [seconds, ...]."""
     if not isinstance(value, list):
@@ -234,11 +212,6 @@ def _ticks(start: float, end: float) -> list[float]:
 def _quantile(ordered: Sequence[float], share: float) -> float:
     """The smallest value that at least `share` of the values do not exceed."""
     return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
-
-
-def _percent(share: float) -> str:
-    """Rounded down to a tenth: what misses a limit must not look as if it met it."""
-    return f"{math.floor(share * 1000 + 1e-9) / 10:g} %"
 
 
 def _field(value: Any, name: str, kind: type | tuple[type, ...]) -> Any:

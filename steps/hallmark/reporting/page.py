@@ -15,7 +15,15 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from hallmark.reporting import drift_figures, figures, quality_figures
+from hallmark.reporting import (
+    behaviour_figures,
+    drift_figures,
+    figures,
+    model_figures,
+    performance_figures,
+    quality_figures,
+)
+from hallmark.reporting.exhibits import Exhibit
 from hallmark.reporting.run import Gate, Run
 from hallmark.verdict import PREDICATE_TYPE
 
@@ -67,6 +75,7 @@ def render(run: Run) -> str:
         style=Markup(style),  # noqa: S704  # nosec B704: a file of this package
         sections=[section(gate) for gate in run.gates],
         commands=verification(run),
+        first_failure=first_failure(run),
     )
 
 
@@ -76,7 +85,7 @@ def section(gate: Gate) -> dict[str, Any]:
     return {
         "gate": gate,
         "checks": list(gate.report.checks[: figures.MAXIMUM_ROWS]) if gate.report else [],
-        "accuracy": figures.accuracy(found.get("accuracy")),
+        "model": exhibits(gate),
         "confusion": figures.confusion_matrix(found.get("confusion_matrix")),
         "expectations": figures.expectations(found.get("expectations")),
         "drift": drift_figures.drift(found.get("drift")),
@@ -92,6 +101,40 @@ def section(gate: Gate) -> dict[str, Any]:
         "training": figures.settings(found.get("training")),
         "confinement": found["confinement"] if isinstance(found.get("confinement"), str) else "",
     }
+
+
+def exhibits(gate: Gate) -> list[Exhibit]:
+    """What the page shows of a model that was judged, in the order in which one asks."""
+    if gate.report is None:
+        return []
+    found = gate.report.figures
+    checks = {check.name: check.passed for check in gate.report.checks}
+    return [
+        *model_figures.metrics(found.get("metrics"), checks),
+        *model_figures.champion(found.get("champion")),
+        *behaviour_figures.slices(found.get("slices")),
+        *behaviour_figures.fairness(found.get("fairness")),
+        *behaviour_figures.probes(found),
+        *behaviour_figures.importances(found.get("importances")),
+        *model_figures.roc(found.get("roc")),
+        *model_figures.calibration(found.get("calibration")),
+        *model_figures.scores(found.get("scores")),
+        *model_figures.predicted(found.get("predicted")),
+        *model_figures.residuals(found.get("residuals")),
+        *model_figures.mistakes(found.get("mistakes")),
+        *performance_figures.performance(found.get("performance")),
+    ]
+
+
+def first_failure(run: Run) -> str:
+    """The page's place of the check that stopped the run; empty where no check did."""
+    gate = run.failure
+    if gate is None:
+        return ""
+    place = run.gates.index(gate) + 1
+    checks = gate.report.checks[: figures.MAXIMUM_ROWS] if gate.report else ()
+    failed = next((number for number, check in enumerate(checks, 1) if not check.passed), None)
+    return f"gate-{place}" if failed is None else f"gate-{place}-check-{failed}"
 
 
 def verification(run: Run) -> str:

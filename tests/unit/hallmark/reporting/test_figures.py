@@ -12,8 +12,6 @@ from hypothesis import strategies as st
 
 from hallmark.reporting import figures
 
-ACCURACY = {"value": 0.9555, "low": 0.851, "high": 0.987, "minimum": 0.9}
-
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner, max_size=4),
@@ -24,38 +22,6 @@ JSON = st.recursive(
 def attributes(svg: Any, tag: str) -> list[dict[str, str]]:
     root = defusedxml.ElementTree.fromstring(svg)
     return [element.attrib for element in root.iter(tag)]
-
-
-def texts(svg: Any) -> list[str]:
-    return [element.text or "" for element in defusedxml.ElementTree.fromstring(svg).iter("text")]
-
-
-def test_accuracy_shows_value_interval_and_limit_and_says_them_to_a_screen_reader() -> None:
-    svg = figures.accuracy(ACCURACY)
-    (root,) = attributes(svg, "svg")
-    assert root["aria-label"] == "accuracy 95.5 %, 95 % interval 85.1 % to 98.7 %, limit 90 %"
-    assert texts(svg)[-2:] == ["95.5 % (85.1 % to 98.7 %)", "at least 90 %"]
-    (point,) = attributes(svg, "circle")
-    interval, limit = attributes(svg, "line")[-2:]
-    assert float(interval["x1"]) < float(limit["x1"]) < float(point["cx"]) < float(interval["x2"])
-
-
-@pytest.mark.parametrize(("value", "style"), [(0.9, "point good"), (0.8999, "point bad")])
-def test_accuracy_below_the_limit_looks_bad_and_never_rounds_up_to_it(value: float, style: str) -> None:
-    svg = figures.accuracy({**ACCURACY, "value": value})
-    assert attributes(svg, "circle")[0]["class"] == style
-    assert ("90 % (" in texts(svg)[-2]) == (value == 0.9)
-
-
-@pytest.mark.parametrize("odd", [None, [], {}, {**ACCURACY, "low": None}, {**ACCURACY, "value": math.nan}])
-def test_an_accuracy_that_is_none_is_not_drawn(odd: Any) -> None:
-    assert figures.accuracy(odd) is None
-
-
-def test_every_accuracy_has_a_scale_that_holds_it() -> None:
-    for minimum in (0.0, 0.5, 0.99, 1.0):
-        svg = figures.accuracy({"value": 1.0, "low": 1.0, "high": 1.0, "minimum": minimum})
-        assert 3 <= len([text for text in texts(svg)[:-2] if text.endswith(" %")]) <= 11
 
 
 def test_a_confusion_matrix_is_shaded_by_the_share_of_its_row() -> None:
@@ -117,9 +83,8 @@ def test_settings_are_dotted_names() -> None:
 
 @given(JSON)
 def test_no_value_breaks_a_figure(value: Any) -> None:
-    for draw in (figures.accuracy, figures.histogram):
-        svg = draw(value)
-        assert svg is None or svg.startswith("<svg ")
+    svg = figures.histogram(value)
+    assert svg is None or svg.startswith("<svg ")
     figures.confusion_matrix(value)
     figures.tests(value)
     assert len(figures.expectations(value)) <= figures.MAXIMUM_ROWS

@@ -99,7 +99,7 @@ def test_a_delivered_run_is_told_with_its_evidence(tell: Any, reports: Path) -> 
         reports,
         "verify-model",
         figures={
-            "accuracy": {"value": 0.95, "low": 0.9, "high": 0.98, "minimum": 0.9},
+            "metrics": [{"name": "accuracy", "value": 0.95, "low": 0.9, "high": 0.98, "minimum": 0.9}],
             "confusion_matrix": {"labels": ["a", "b"], "counts": [[9, 1], [0, 10]]},
         },
     )
@@ -113,7 +113,7 @@ def test_a_delivered_run_is_told_with_its_evidence(tell: Any, reports: Path) -> 
     assert told.summary["digests"] == [{"name": "source", "digest": DIGEST, "statedBy": ["check-code"]}]
     assert "Delivered" in told.page.text
     assert f"cosign verify --key=cosign.pub --insecure-ignore-tlog=true {image}" in told.page.text
-    assert [attributes["class"] for tag, attributes in told.page.tags if tag == "svg"] == ["figure", "figure"]
+    assert [attributes["class"] for tag, attributes in told.page.tags if tag == "svg"] == ["figure", "cell", "cell"]
     assert told.log.startswith("report: written; the run delivery-1 passed: Every gate passed; kustomization.yaml")
 
 
@@ -153,6 +153,23 @@ def test_every_gate_that_refused_is_named_at_the_top_of_the_page(tell: Any, repo
     assert "test-code" in top
     assert "; test-code refused" in told.summary["headline"]
     assert told.summary["failed"]["command"] == "validate-data"
+
+
+def test_the_summary_links_to_the_first_check_that_failed(tell: Any, reports: Path) -> None:
+    write(reports, "check-code")
+    checks = [Check(name=name, passed=name != "third") for name in ("first", "second", "third", "fourth")]
+    write(reports, "verify-model", status="refused", checks=checks)
+    page = tell("check-code=Succeeded", "verify-model=Failed").page
+    links = [attributes["href"] for tag, attributes in page.tags if tag == "a"]
+    assert links[0] == "#gate-2-check-3"
+    assert [attributes["id"] for tag, attributes in page.tags if tag == "tr" and "id" in attributes] == [
+        "gate-2-check-3"
+    ]
+
+
+def test_a_gate_that_broke_without_a_check_is_linked_to_as_a_whole(tell: Any) -> None:
+    page = tell("train=Failed").page
+    assert "#gate-1" in [attributes["href"] for tag, attributes in page.tags if tag == "a"]
 
 
 def test_the_junit_file_has_a_suite_for_each_gate(tell: Any, reports: Path) -> None:
@@ -239,11 +256,62 @@ def test_links_in_the_reports_lead_nowhere(tell: Any, reports: Path, tmp_path: P
     ]
 
 
+def alive(text: str) -> dict[str, Any]:
+    """What verify-model's figures look like, with `text` wherever a text may stand."""
+    ends = {"value": 0.5, "low": 0.4, "high": 0.6}
+    return {
+        "metrics": [{"name": "accuracy", **ends, "minimum": 0.45, "decide": text}, {"name": text, **ends}],
+        "champion": [
+            {
+                "metric": text,
+                "test": text,
+                "limit": text,
+                "reference": text,
+                "passed": False,
+                "candidate": 0.5,
+                "champion": ends,
+                "difference": 0.0,
+                "low": -0.1,
+                "high": 0.1,
+                "p": 0.5,
+            }
+        ],
+        "slices": {
+            "measure": "accuracy",
+            "value": 0.5,
+            "looked": 3,
+            "weak": 1,
+            "significance": 0.05,
+            "limits": {},
+            "weakest": [{"name": text, "rows": 9, "p": 0.01, "weak": True, **ends}],
+        },
+        "fairness": [
+            {
+                "columns": [text],
+                "positive": text,
+                "decide": text,
+                "left_out": {text: text},
+                "groups": [{"name": text, "rows": 9, "compared": False, "rates": {"accuracy": 0.5}, **ends}],
+                "metrics": [{"name": text, "limit": 0.1, "held": False, "lowest": text, "highest": text, **ends}],
+            }
+        ],
+        "robustness": [{"test": text, "rows": 9, "limits": {"maximum_drop": 0.1}, "passed": False, **ends}],
+        "declared": [{"test": text, "rows": 9, "held": 4, "share": 0.4, "low": 0.1, "high": 0.8, "minimum": 0.9}],
+        "importances": {"measure": text, "warning": True, "features": [{"feature": text, **ends}]},
+        "roc": [{"class": text, "area": 0.5, "points": [[0, 0], [1, 1]]}] * 2,
+        "mistakes": {"total": 1, "rows": [{"row": 1, "true": text, "predicted": text}]},
+        "performance": {
+            "models": {text: {"measures": {"size": {**ends, "unit": text}}, "histogram": [[1, 1], [2, 1], [3, 1]]}},
+            "limits": [{"name": text, "limit": text}],
+        },
+    }
+
+
 def test_nothing_in_a_report_comes_alive_on_the_page(tell: Any, reports: Path) -> None:
     check = Check(name=EVIL, passed=False, value=EVIL, limit=EVIL, detail=EVIL)
     entry = dict.fromkeys(("dataset", "type", "column", "file", "line", "rule", "tool", "message", "name"), EVIL)
     figures: dict[str, Any] = {
-        "accuracy": dict.fromkeys(("value", "low", "high", "minimum"), EVIL),
+        **alive(EVIL),
         "confusion_matrix": {"labels": [EVIL, EVIL], "counts": [[1, 1], [1, 1]]},
         "latency_seconds": [EVIL, 0.1],
         "training": {EVIL: {EVIL: EVIL}},
@@ -268,6 +336,7 @@ def test_nothing_in_a_report_comes_alive_on_the_page(tell: Any, reports: Path) -
     page = told.page
     assert {"script", "img", "link", "iframe", "object", "b"}.isdisjoint(tag for tag, _ in page.tags)
     assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on") or name == "src"]
+    assert page.text.count("<script>alert(1)</script>") > 50
     assert all(str(attributes["href"]).startswith("#gate-") for _, attributes in page.tags if "href" in attributes)
     assert "<script>alert(1)</script>" in page.text
     assert "{{7*7}}" in page.text
@@ -286,7 +355,13 @@ def test_the_page_needs_no_network_and_no_script(tell: Any, reports: Path) -> No
 
 def test_the_page_can_be_read_by_a_screen_reader(tell: Any, reports: Path) -> None:
     write(reports, "check-code", checks=(Check(name="one", passed=True),), digests={"source": DIGEST})
-    page = tell("check-code=Succeeded").page
+    bad = Check(name="two", passed=False)
+    write(reports, "verify-model", status="refused", checks=(bad,), figures=alive("a name"))
+    page = tell("check-code=Succeeded", "verify-model=Failed").page
+    pictures = [attributes for tag, attributes in page.tags if tag == "svg"]
+    assert len(pictures) > 12
+    assert all(picture["aria-label"] and picture["role"] == "img" for picture in pictures)
+    assert page.count("title") >= len(pictures)
     assert page.count("h1") == page.count("main") == 1
     assert all("scope" in attributes for tag, attributes in page.tags if tag == "th")
     assert page.tags[0] == ("html", {"lang": "en"})
