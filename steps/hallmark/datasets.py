@@ -24,6 +24,8 @@ from hallmark.inputs.kept import open_kept
 from hallmark.inputs.opening import Input, open_input
 
 ROW = "row"
+NUMBER = "number"
+"""Of a row in the independent data, from 1 on: the rows are handed on in another order."""
 LABEL = "label"
 FINGERPRINT = "fingerprint"
 PREDICTION = "prediction"

@@ -30,6 +30,7 @@ from hallmark.datasets import (
     GROUPS_FILE,
     LABEL,
     LABELS_FILE,
+    NUMBER,
     PROBES_FILE,
     ROW,
     TRAINING_FILE,
@@ -91,7 +92,7 @@ def run(params: Params, context: Context) -> Outcome:
         # The champion may ask for other features than the candidate; which, only its signed verdict tells later on.
         others = [name for name in offered if name not in model.data.features] if policy.model.champion else []
         complete = _complete(independent, model, behaviour.group_columns, others)
-        rows, prints = _shuffled(complete, model, seed=independent_digest)
+        rows, prints, order = _shuffled(complete, model, seed=independent_digest)
     number = pl.int_range(rows.height, eager=True).alias(ROW)
     features = pl.DataFrame([number, *rows.select(model.data.features)])
     write_frame(features.hstack(rows.select(others)), params.features / FEATURES_FILE)
@@ -105,7 +106,9 @@ def run(params: Params, context: Context) -> Outcome:
     # The judge has no source: what the maker says of the model comes to it from here.
     write_text(params.labels / MODEL_FILE, (params.source / MODEL_FILE).read_text(encoding="utf-8"))
     write_frame(
-        pl.DataFrame([number, rows[model.data.label].alias(LABEL), prints.alias(FINGERPRINT)]),
+        pl.DataFrame(
+            [number, (order + 1).alias(NUMBER), rows[model.data.label].alias(LABEL), prints.alias(FINGERPRINT)]
+        ),
         params.labels / LABELS_FILE,
     )
     context.say("prepare-evaluation: looking for its rows in the training data")
@@ -179,8 +182,8 @@ def _shared(training: Dataset, model: Model, prints: pl.Series, *, seed: str) ->
     return pl.concat(found).unique().sort()
 
 
-def _shuffled(rows: pl.DataFrame, model: Model, *, seed: str) -> tuple[pl.DataFrame, pl.Series]:
-    """`rows` and their fingerprints, both sorted by fingerprint."""
+def _shuffled(rows: pl.DataFrame, model: Model, *, seed: str) -> tuple[pl.DataFrame, pl.Series, pl.Series]:
+    """`rows`, their fingerprints and their places in the data, all sorted by fingerprint."""
     prints = fingerprints(rows.select(model.data.features), seed=seed)
     order = pl.DataFrame([prints.alias("print")]).with_row_index("place").sort("print", maintain_order=True)["place"]
-    return rows[order], prints[order]
+    return rows[order], prints[order], order

@@ -21,6 +21,7 @@ from pydantic import ValidationError
 
 from hallmark.accuracy.classes import Answers
 from hallmark.accuracy.judge import Judged, judge_classes, judge_numbers
+from hallmark.accuracy.mistakes import worst_mistakes
 from hallmark.accuracy.numbers import Numbers
 from hallmark.accuracy.reading import VALUE, by_row, require_rows, sample
 from hallmark.behaviour.gate import judge_behaviour
@@ -34,6 +35,7 @@ from hallmark.datasets import (
     GROUPS_FILE,
     LABEL,
     LABELS_FILE,
+    NUMBER,
     PREDICTION,
     PREDICTIONS_FILE,
     PROBES_FILE,
@@ -147,7 +149,8 @@ def run(params: Params, context: Context) -> Outcome:
 
     `figures` holds `metrics` [{name, value, low, high, minimum, maximum, decide}] and what `accuracy.figures` says;
     where the policy asks for it `champion`, as `accuracy.champion` says; where the accuracy has a limit `accuracy`
-    {value, low, high, minimum}; and those of the packages `behaviour` and `performance`.
+    {value, low, high, minimum}; those of the packages `behaviour` and `performance`, and
+    `accuracy.mistakes`.
     """
     policy = load_policy(params.policy, expected_digest=params.policy_digest)
     limits = _limits(params, policy)
@@ -162,6 +165,7 @@ def run(params: Params, context: Context) -> Outcome:
             against_champion,
             _behaviour(params, policy, measured),
             judge_performance(_performance(params), policy.model.performance),
+            _mistakes(policy, measured),
         ]
     )
     checks = [
@@ -235,6 +239,12 @@ def _behaviour(params: Params, policy: Policy, measured: _Measured) -> Findings:
     )
 
 
+def _mistakes(policy: Policy, measured: _Measured) -> Findings:
+    """The worst of them, by the row's number in the independent data."""
+    numbers = measured.labels.sort(ROW)[NUMBER].cast(pl.Int64).to_numpy()
+    return worst_mistakes(measured.sample, numbers, show_values=policy.data.quality.failing_rows.show_values)
+
+
 def _performance(params: Params) -> Performance:
     file = params.predictions / PERFORMANCE_FILE
     require_digest(PERFORMANCE_FILE, sha256_file(file), params.performance_digest)
@@ -266,7 +276,7 @@ def _measure(params: Params, policy: Policy) -> _Measured:
     same = _same(policy)
     found = _standing(params)
     return _Measured(
-        labels=labels.select(ROW, LABEL),
+        labels=labels.select(ROW, NUMBER, LABEL),
         predictions=table,
         sample=sample(truth, table, PREDICTIONS_FILE, policy.model),
         standing=found,

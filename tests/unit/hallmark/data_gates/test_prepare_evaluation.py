@@ -20,10 +20,13 @@ def test_the_independent_data_is_split_into_features_and_labels_that_fit_by_row(
     assert run.exit_code == 0
     features, labels = _read(workshop, "features", "features.parquet"), _read(workshop, "labels", "labels.parquet")
     assert features.columns == ["row", *FEATURES]
-    assert labels.columns == ["row", "label", "fingerprint"]
+    assert labels.columns == ["row", "number", "label", "fingerprint"]
     assert features["row"].to_list() == labels["row"].to_list() == list(range(workshop.independent.height))
     joined = features.join(labels, on="row").select(*FEATURES, species="label")
     assert joined.sort(pl.all()).equals(workshop.independent.sort(pl.all()))
+    in_the_files_order = features.join(labels, on="row").sort("number")
+    assert in_the_files_order["number"].to_list() == list(range(1, features.height + 1))
+    assert in_the_files_order.select(*FEATURES, species="label").equals(workshop.independent)
 
 
 def test_results_are_the_digests_of_what_was_written(workshop: Workshop) -> None:
@@ -49,8 +52,8 @@ def test_the_order_of_the_rows_does_not_follow_from_the_order_of_the_file(worksh
 
     model = load_model(workshop.folder("source"))
     seed = f"sha256:{'ab' * 32}"
-    once, _ = _shuffled(workshop.independent, model, seed=seed)
-    again, _ = _shuffled(workshop.independent.reverse(), model, seed=seed)
+    once, *_ = _shuffled(workshop.independent, model, seed=seed)
+    again, *_ = _shuffled(workshop.independent.reverse(), model, seed=seed)
     assert once.equals(again)
 
 

@@ -698,3 +698,19 @@ def test_a_group_column_that_the_data_lacks_is_bad_input(workshop: Workshop) -> 
     workshop.rules["model"]["behaviour"] = {"fairness": [fairness]}
     run = workshop.run("prepare-evaluation")
     assert (run.exit_code, "names column part" in run.told) == (2, True)
+
+
+def test_a_mistake_is_told_by_its_row_in_the_independent_data(trial: Trial) -> None:
+    wrong = next(place for place, label in enumerate(trial.truth) if label != "setosa")
+    told = ["setosa" if place == wrong else label for place, label in enumerate(trial.truth)]
+    trial.predict(told)
+    trial.respond(told)
+    (mistake,) = trial.run().report["figures"]["mistakes"]["rows"]
+    assert mistake == {"row": mistake["row"], "true": trial.truth[wrong], "predicted": "setosa"}
+    features = pl.read_parquet(trial.workshop.folder("features") / "features.parquet")[wrong]
+    in_the_data = trial.workshop.independent[mistake["row"] - 1]
+    assert in_the_data.select(features.columns[1:]).equals(features[:, 1:])
+
+
+def test_without_a_mistake_none_is_told(trial: Trial) -> None:
+    assert "mistakes" not in trial.run().report["figures"]
