@@ -168,6 +168,26 @@ def _metric(report: GateReport, check: Check) -> Words | None:
     )
 
 
+def _champion(report: GateReport, check: Check) -> Words | None:
+    found = next(iter(_entries(report, "champion")), {})
+    try:
+        candidate, champion, low, high = (float(found[name]) for name in ("candidate", "champion", "low", "high"))
+    except (KeyError, TypeError, ValueError):
+        return None
+    what = (
+        f"{found.get('metric')} is {candidate:.4g}, the model in production has {champion:.4g} on the same rows, and the "
+        f"gain is somewhere from {low:+.4g} to {high:+.4g}; asked for: {check.limit}"
+    )
+    if "no model can reach" in check.detail:
+        return what, check.detail
+    if high < 0:
+        return what, "improve the model or its data until it is as good as the one in production"
+    return what, (
+        "improve the model; if it is good enough already, the validators have to provide more independent rows, "
+        "which show smaller differences"
+    )
+
+
 def _more_right(right: int, rows: int, limit: float, *, bound: bool) -> int | None:
     """How many rows more would have to be right for `limit`; None where even all of them would not be enough."""
     for more in range(1, rows - right + 1):
@@ -304,6 +324,7 @@ RULES: tuple[tuple[str, str, Callable[[GateReport, Check], Words | None]], ...] 
     ("verify-model", r"^rows judged$", _rows_judged),
     ("verify-model", r"^gate ", _gate),
     ("verify-model", r"^the container answers as the model$", _container),
+    ("verify-model", r"^champion$", _champion),
     ("verify-model", r"", _metric),
     ("predict-model", r"^the policy allows the format$", _format),
     ("", r"^verdict's age$", _age),

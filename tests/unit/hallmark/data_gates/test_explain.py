@@ -16,7 +16,7 @@ from hallmark.gate_report import Check, GateReport
 from hallmark.judgement import wilson_interval
 from hallmark.reporting.run import Gate, Run
 
-from .test_verify_model import Trial
+from .test_verify_model import Trial, against
 from .workshop import Workshop
 
 Explained = Callable[..., str]
@@ -85,6 +85,24 @@ def test_too_few_rows_a_missing_gate_and_a_lying_container_are_told(trial: Trial
     assert "the validators have to provide 40 more independent rows" in text
     assert "test-code left no report, and the policy requires it" in text
     assert "5 of 60 answers differ from what the model itself predicts" in text
+
+
+def test_what_the_champion_is_better_in_is_told_in_numbers(trial: Trial, explained: Explained) -> None:
+    trial.workshop.rules["model"]["champion"] = {"metric": "accuracy", "rule": "non-inferiority", "margin": 0.05}
+    trial.workshop.rules["model"]["metrics"] = {"accuracy": {"minimum": 0.5}}
+    for wrong, change in ((1, "have to provide more independent rows"), (20, "as good as the one in production")):
+        trial.predict(trial.wrong(wrong))
+        trial.respond(trial.wrong(wrong))
+        assert against(trial, 0).exit_code == 1
+        text = explained("verify-model")
+        assert f"accuracy is {1 - wrong / 60:.4g}, the model in production has 1 on the same rows" in text
+        assert change in text
+    trial.workshop.rules["model"]["champion"] = {"metric": "accuracy"}
+    assert against(trial, 0).exit_code == 1
+    assert "choose `rule: non-inferiority`" in explained("verify-model")
+    assert trial.run().exit_code == 1
+    assert "nothing is in production yet" in explained("verify-model")
+    assert "first: allow" in explained("verify-model")
 
 
 def test_overlapping_rows_are_counted_and_those_to_take_out_named(workshop: Workshop, explained: Explained) -> None:
