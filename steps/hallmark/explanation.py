@@ -175,8 +175,8 @@ def _champion(report: GateReport, check: Check) -> Words | None:
     except (KeyError, TypeError, ValueError):
         return None
     what = (
-        f"{found.get('metric')} is {candidate:.4g}, the model in production has {champion:.4g} on the same rows, and the "
-        f"gain is somewhere from {low:+.4g} to {high:+.4g}; asked for: {check.limit}"
+        f"{found.get('metric')} is {candidate:.4g}, the model in production has {champion:.4g} on the same rows, and "
+        f"the gain is somewhere from {low:+.4g} to {high:+.4g}; asked for: {check.limit}"
     )
     if "no model can reach" in check.detail:
         return what, check.detail
