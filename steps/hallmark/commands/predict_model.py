@@ -291,13 +291,15 @@ def _champion_check(questions: Questions, said: str, *, good: bool) -> Check:
 
 def _write(folder: Path, said: _Said | None) -> Results:
     """Write the files, or remove what an earlier run left of them."""
-    for name in (PREDICTIONS_FILE, PERFORMANCE_FILE, CHAMPION_FILE):
-        (folder / name).unlink(missing_ok=True)
     if said is None:
+        for name in (PREDICTIONS_FILE, PERFORMANCE_FILE, CHAMPION_FILE):
+            (folder / name).unlink(missing_ok=True)
         return Results()
     write_frame(said.predictions[_CANDIDATE], folder / PREDICTIONS_FILE)
     if _CHAMPION in said.predictions:
         write_frame(said.predictions[_CHAMPION], folder / CHAMPION_FILE)
+    else:
+        (folder / CHAMPION_FILE).unlink(missing_ok=True)
     return Results(
         predictions_digest=sha256_file(folder / PREDICTIONS_FILE),
         performance_digest=sha256_file(said.performance.write(folder)),
