@@ -23,6 +23,7 @@ from hallmark.documents.baseline import Baseline
 from hallmark.documents.loading import Document
 from hallmark.documents.model import Model
 from hallmark.documents.policy import Policy
+from hallmark.model_card import ModelCard
 from hallmark.verdict import Verdict
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,6 +34,7 @@ REPORT_DIGEST = ("report-digest", "SHA-256 of the JSON report, so that the judge
 SCHEMAS: dict[str, type[Document]] = {
     "baseline.schema.json": Baseline,
     "hallmark.schema.json": Model,
+    "model-card.schema.json": ModelCard,
     "policy.schema.json": Policy,
     "verdict.schema.json": Verdict,
 }

@@ -117,7 +117,7 @@ def run(params: Params, context: Context) -> Outcome:
     )
     digests = {"champion-image": standing.digest, "champion": results.champion_digest or "", "policy": found.policy}
     said = f"version {found.model.version} is in production, signed, and its model was taken out of {standing}"
-    return _outcome(checks, results, said, digests=digests)
+    return _outcome(checks, results, said, digests=digests, production=found)
 
 
 def _in_production(params: Params, policy: Policy, context: Context) -> Image | None:
@@ -180,7 +180,10 @@ def _said(name: str, value: str) -> Check:
     return Check(name=name, passed=True, value=value)
 
 
-def _outcome(checks: list[Check], results: Results, said: str, *, digests: dict[str, str] | None = None) -> Outcome:
+def _outcome(
+    checks: list[Check], results: Results, said: str, *,
+    digests: dict[str, str] | None = None, production: champions.InProduction | None = None,
+) -> Outcome:  # fmt: skip
     report = decide(
         "fetch-champion",
         checks,
@@ -188,6 +191,7 @@ def _outcome(checks: list[Check], results: Results, said: str, *, digests: dict[
         refused=f"what is in production is no champion to compare with: {failures(checks)}",
         solution="find out who deployed it; deliver a signed image, or take the digest back in the configuration "
         "repository to one that is signed",
+        figures={"production": production.model_dump(mode="json", by_alias=True)} if production else {},
         digests=digests,
     )
     return Outcome(report=report, results=results)

@@ -112,7 +112,7 @@ def run(params: Params, context: Context) -> Outcome:
         minimum_accuracy="" if minimum is None else repr(minimum),
         independent_data="fetched" if is_remote(policy.data.independent.path) else "given",
     )
-    return Outcome(report=_report(results, submodules, objects), results=results)
+    return Outcome(report=_report(results, model, submodules, objects), results=results)
 
 
 def _smudge(params: Params, rules: Lfs, scratch: Path, context: Context) -> int:
@@ -200,7 +200,7 @@ def _refused(checks: list[Check]) -> GateReport:
     )
 
 
-def _report(results: Results, submodules: list[str], objects: int) -> GateReport:
+def _report(results: Results, model: Model, submodules: list[str], objects: int) -> GateReport:
     checks = [
         Check(name="revision", passed=True, value=f"{results.commit}"),
         Check(name="model", passed=True, value=f"{results.model_name} {results.model_version}"),
@@ -215,5 +215,6 @@ def _report(results: Results, submodules: list[str], objects: int) -> GateReport
         status="passed",
         summary=f"{results.repository_url} at {results.commit}",
         checks=tuple(checks),
+        figures={"card": model.card.model_dump(by_alias=True, exclude_none=True)},
         digests={"source": f"{results.source_digest}", "policy": f"{results.policy_digest}"},
     )

@@ -3,7 +3,8 @@
 Trusts: nothing that it reads. Reports are untrusted text of bounded size; what is missing or broken is said, and never
 an error. It decides nothing: a run that was refused or failed is reported, and this command ends with 0. So that nobody
 takes its own success for the run's, its lines in the log say what became of the run and bear no mark of a passed check.
-Writes `report.html` (self-contained, no script), `summary.json` and `summary.junit.xml` into the report folder.
+Writes `report.html` (self-contained, no script), `summary.json` and `summary.junit.xml` into the report folder, and
+where a model was judged its card, `model-card.md` and `model-card.json`.
 """
 
 from __future__ import annotations
@@ -15,14 +16,16 @@ from hallmark.command import Context, Outcome
 from hallmark.contract import param, path, result
 from hallmark.files import write_text
 from hallmark.gate_report import Check, GateReport
+from hallmark.model_card import make
 from hallmark.redaction import printable
-from hallmark.reporting import page, summary
+from hallmark.reporting import card_text, page, summary
 from hallmark.reporting.collect import collect
 from hallmark.reporting.run import WRONG, Gate, Run, parse_statuses
 
 EXAMPLE = "hallmark report --run-name=delivery-1 --reports=reports --report=report --statuses check-code=Succeeded"
 COMMAND = "report"
 PAGE, JSON, JUNIT = "report.html", "summary.json", "summary.junit.xml"
+CARD_TEXT, CARD_JSON = "model-card.md", "model-card.json"
 LONGEST = 300
 """Characters of `stopped-by`."""
 
@@ -58,8 +61,20 @@ def run(params: Params, context: Context) -> Outcome:
     write_text(context.report_dir / PAGE, page.render(found))
     write_text(context.report_dir / JSON, summary.to_json(found))
     write_text(context.report_dir / JUNIT, summary.to_junit(found))
+    _write_card(found, context.report_dir)
     results = Results(outcome=found.outcome, stopped_by=stopped_by(found))
     return Outcome(report=own_report(found), results=results)
+
+
+def _write_card(found: Run, folder: Path) -> None:
+    """The model's card, or none: one that an earlier attempt left would be taken for this run's."""
+    card = make(found)
+    if card is None:
+        for name in (CARD_TEXT, CARD_JSON):
+            (folder / name).unlink(missing_ok=True)
+        return
+    write_text(folder / CARD_TEXT, card_text.to_markdown(card))
+    write_text(folder / CARD_JSON, card.model_dump_json(by_alias=True, indent=2) + "\n")
 
 
 class OwnReport(GateReport):

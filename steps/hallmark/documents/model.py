@@ -83,6 +83,22 @@ class Image(Document):
     )
 
 
+Words = Annotated[str, Field(min_length=1, max_length=4000)]
+
+
+class Card(Document):
+    """What only the maker can say of the model, for its card; nobody checks it."""
+
+    intended_use: Words | None = Field(default=None, description="What the model is for.")
+    users: Words | None = Field(default=None, description="Who is meant to use it.")
+    out_of_scope: Words | None = Field(default=None, description="What it is not for.")
+    factors: Words | None = Field(default=None, description="Groups, instruments or surroundings that matter to it.")
+    ethics: Words | None = Field(default=None, description="Risks and harms, and what was done about them.")
+    caveats: Words | None = Field(default=None, description="What else one should know.")
+    contact: Words | None = Field(default=None, description="Whom to ask.")
+    licence: Words | None = Field(default=None, description="Of the model.")
+
+
 class Model(Document):
     """The whole of `hallmark.yaml`."""
 
@@ -100,6 +116,7 @@ class Model(Document):
         default_factory=Declared, description="Tests of the model's behaviour that its maker declares."
     )
     image: Image
+    card: Card = Field(default_factory=Card, description="Texts for the model's card.")
 
     @model_validator(mode="after")
     def _accuracy_is_of_classes(self) -> Self:
