@@ -90,7 +90,7 @@ def act(self, rows):
             pass
 """,
     )
-    assert_refused(found, COMPLETE, "61 labels for 60 rows")
+    assert_refused(found, COMPLETE, "1321 labels for 1320 rows")
 
 
 def test_an_oversized_answer_is_refused_and_not_read(workshop: Workshop) -> None:
