@@ -33,10 +33,10 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[world.World]:
         registry.stop(state / "registries/releases")
 
 
-def released(project: Project) -> bool:
-    """Whether the registry of the releases holds anything of this project."""
+def released(project: Project) -> list[str]:
+    """What the registry of the releases holds of this project: images, signatures and attestations."""
     images = project.world.releases.directory / "images/docker/registry/v2/repositories/releases"
-    return (images / project.name).exists()
+    return sorted(path.name for path in (images / project.name / "_manifests/revisions/sha256").glob("*"))
 
 
 def task_run(delivery: Delivery, task: str) -> Mapping[str, Any]:
@@ -65,8 +65,13 @@ def gate_reports(delivery: Delivery, task: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("name", REFUSALS)
 def test_it_is_refused(name: str, services: world.World, tmp_path: Path) -> None:
     refusal = Refusal(name)
+    if refusal.has_champion:
+        champion = set_up(services, lay_out(refusal.folder / "in", tmp_path / "champion", plain="repository"), name)
+        crowned = deliver(champion, "champion", quiet=True)
+        assert crowned.exit_code == 0, crowned.run["status"]["conditions"]
     project = set_up(services, lay_out(refusal.folder / "in", tmp_path), name)
-    before = head(project.config)
+    before, there = head(project.config), released(project)
+    assert bool(there) == refusal.has_champion
     around = refusal.expect.get("world", {})
     if "remove" in around:
         (project.folder / around["remove"]).unlink()
@@ -90,7 +95,7 @@ def test_it_is_refused(name: str, services: world.World, tmp_path: Path) -> None
     assert failing[0]["solution"]
 
     assert head(project.config) == before
-    assert not released(project)
+    assert released(project) == there
 
     page = delivery.report.read_text()
     assert refusal.failed in page
