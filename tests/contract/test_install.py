@@ -55,8 +55,16 @@ def step_images() -> set[str]:
     return {image.rpartition(":")[0] for image in images}
 
 
-def commands_of(task: Object) -> set[str]:
-    return {step["command"][1] for step in task["spec"]["steps"]}
+def commands_given(task: Object, secret: str, names: set[str]) -> set[str]:
+    """The commands of the steps that the workspaces for a Secret are mounted into: those of its name, if there are."""
+    declared = {workspace["name"] for workspace in task["spec"]["workspaces"]}
+    held = names & declared if secret not in declared else {secret}
+    isolated = {used["name"] for step in task["spec"]["steps"] for used in step.get("workspaces", [])}
+    return {
+        step["command"][1]
+        for step in task["spec"]["steps"]
+        if held - isolated or held & {used["name"] for used in step.get("workspaces", [])}
+    }
 
 
 def test_every_task_and_pipeline_is_installed():
@@ -130,7 +138,7 @@ def test_the_settings_are_out_of_reach_of_who_changes_policies():
     assert asked <= set(SETTINGS["data"])
 
 
-def test_a_secret_is_for_the_commands_of_the_tasks_that_declare_it():
+def test_a_secret_is_for_the_commands_of_the_steps_that_are_given_it():
     """The Secrets' names, and the workspaces by which Tasks are given them."""
     workspaces = {
         "signing-key": {"signing-key"},
@@ -144,13 +152,9 @@ def test_a_secret_is_for_the_commands_of_the_tasks_that_declare_it():
     tasks = {"config-credential": {"update-manifest", "fetch-source"}, "source-credential": {"fetch-source"}}
     assert set(RULES) == set(workspaces)
     for secret, names in workspaces.items():
-        holders = {
-            name
-            for name, task in TASKS.items()
-            if names & {workspace["name"] for workspace in task["spec"]["workspaces"]}
-            and name in tasks.get(secret, TASKS)
+        wanted = {
+            command for name in tasks.get(secret, TASKS) for command in commands_given(TASKS[name], secret, names)
         }
-        wanted = set().union(*(commands_of(TASKS[name]) for name in holders))
         assert set(RULES[secret]) == wanted <= set(COMMANDS), secret
 
 
