@@ -140,3 +140,27 @@ def test_a_folder_that_cannot_be_written_is_a_failed_tool(workshop: Workshop) ->
     run = workshop.run("prepare-evaluation")
     assert run.exit_code == 3
     assert "cannot write" in run.told
+
+
+def test_all_offered_features_are_handed_over_only_where_a_champion_may_ask_for_them(workshop: Workshop) -> None:
+    own, other = FEATURES[:2], FEATURES[2:]
+    workshop.description["data"]["features"] = own
+    gap = pl.when(pl.int_range(pl.len()) == 5).then(None).otherwise(pl.col(other[0])).alias(other[0])
+    exact = pl.col(other[1]).cast(pl.Decimal(10, 2))
+    workshop.independent.with_columns(gap, exact).write_parquet(workshop.folder("data") / "independent.parquet")
+    workshop.pin("independent.parquet")
+    assert workshop.run("prepare-evaluation").exit_code == 0
+    alone = _read(workshop, "features", "features.parquet")
+    assert alone.columns == ["row", *own]
+    workshop.rules["model"]["champion"] = {"metric": "accuracy"}
+    run = workshop.run("prepare-evaluation")
+    assert run.exit_code == 0, f"a gap that the candidate does not see is not its: {run.told}"
+    found = _read(workshop, "features", "features.parquet")
+    assert found.columns == ["row", *own, *other]
+    assert found.select("row", *own).equals(alone)
+    assert found[other[0]].null_count() == 1
+    assert found.schema[other[1]] == pl.Float64
+    workshop.rules["data"]["independent"]["features"] = [*FEATURES, "petal_colour"]
+    run = workshop.run("prepare-evaluation")
+    assert run.exit_code == 2
+    assert "policy.yaml names column petal_colour" in run.told
