@@ -22,13 +22,14 @@ from hallmark.reporting.exhibits import (
 )
 
 _WORDS = {
-    "accuracy": "accuracy",
-    "mae": "mean absolute error",
     "selection_rate": "selection rate",
     "true_positive_rate": "true positive rate",
     "false_positive_rate": "false positive rate",
+    "accuracy": "accuracy",
     "mean_error": "mean error",
+    "mae": "mean absolute error",
 }
+"""What is told of a group, in the order of the columns; the last of them is drawn."""
 
 
 def slices(value: Any) -> list[Exhibit]:
@@ -96,7 +97,7 @@ def fairness(value: Any) -> list[Exhibit]:
 def _groups(entry: dict[str, Any], by: str) -> list[Exhibit]:
     left_out = mapping(entry.get("left_out"))
     groups = objects(entry.get("groups"))
-    rates = list(dict.fromkeys(name for group in groups for name in mapping(group.get("rates")) if name in _WORDS))
+    rates = [name for name in _WORDS if any(name in mapping(group.get("rates")) for group in groups)]
     drawn = "accuracy" if "accuracy" in rates else "mae"
     others = [name for name in rates if name != drawn]
     entries = []
@@ -117,7 +118,7 @@ def _groups(entry: dict[str, Any], by: str) -> list[Exhibit]:
     if not entries:
         return []
     positive = text(entry.get("positive"), 60)
-    note = "Selection is the answer " + positive + "; rates are shares of the group's rows." if positive else ""
+    note = f"Selection is the answer “{positive}”; rates are shares of the group's rows." if positive else ""
     columns = ("Group", "Rows", *(_WORDS[rate].capitalize() for rate in [*others, drawn]), "95 % interval")
     table = forest(columns, entries, shares=drawn == "accuracy")
     return [Exhibit(title=f"Groups by {by}", note=note, table=table)]
