@@ -19,6 +19,7 @@ from engines.refusal import REFUSALS, Refusal, lay_out
 from laptop import registry, world
 from laptop.delivery import Delivery, Project, deliver, set_up
 from laptop.repositories import head, publish
+from laptop.setup import ROOT
 from services.s3 import SECRET_KEY, s3_server
 
 
@@ -133,6 +134,36 @@ def test_a_delivery_is_signed_committed_and_repeatable(services: world.World, tm
     assert exit_codes(older, "update-manifest") == [0, 1]
     assert "older" in older.report.read_text()
     assert head(project.config) == deployed
+
+
+def test_what_was_deployed_past_the_pipeline_is_no_champion(services: world.World, tmp_path: Path) -> None:
+    """An image that nobody has signed, put into production by hand: nothing is compared, and nothing replaces it."""
+    project = set_up(services, lay_out(tmp_path / "nothing", tmp_path), "unsigned")
+    digest = copy_unsigned(project)
+    folder = tmp_path / "config"
+    shutil.copytree(ROOT / "samples/iris/config", folder)
+    file = folder / "production/kustomization.yaml"
+    file.write_text(show(project, "production/kustomization.yaml").replace(f"sha256:{'0' * 64}", digest))
+    deployed = publish(folder, project.config, "Deploy by hand")
+    delivery = deliver(project, "run", quiet=True)
+    assert delivery.exit_code == 1
+    assert exit_codes(delivery, "fetch-source") == [0, 1]
+    assert delivery.results["outcome"] == "refused"
+    assert delivery.results["stopped-by"] == "fetch-champion: signature, attestation"
+    assert "no signatures found" in logs_of(delivery)["fetch-source/fetch-champion"]
+    assert head(project.config) == deployed
+
+
+def copy_unsigned(project: Project) -> str:
+    """Have the base image among the releases of this project; returns its digest."""
+    from hallmark.process import run
+
+    services = project.world
+    argv = ["skopeo", "--insecure-policy", "copy", "--quiet", "--preserve-digests"]
+    argv += ["--src-tls-verify=false", f"--src-authfile={services.candidates.auth_file}"]
+    argv += ["--dest-tls-verify=false", f"--dest-authfile={services.releases.auth_file}"]
+    run([*argv, f"docker://{services.base.reference}", f"docker://{project.release_image}:unsigned"])
+    return services.base.reference.partition("@")[2]
 
 
 def show(project: Project, path: str) -> str:
