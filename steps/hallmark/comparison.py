@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
 
 from hallmark.accuracy.champion import judge_champion
 from hallmark.accuracy.classes import Answers
 from hallmark.accuracy.numbers import Numbers
-from hallmark.documents.rules_model import Champion
+from hallmark.accuracy.reading import by_row, require_rows, sample
+from hallmark.champion import CHAMPION_FILE
+from hallmark.datasets import PREDICTION, ROW, read_frame
+from hallmark.documents.rules_model import Champion, ModelRules
 from hallmark.errors import BadInputError
-from hallmark.files import DIGEST
+from hallmark.files import DIGEST, require_digest, sha256_file
 from hallmark.findings import Findings
 from hallmark.image_reference import parse_image
 from hallmark.verdict import VerdictChampion
@@ -51,6 +57,26 @@ def standing(*, folder: str | None, image: str | None, model: str | None, predic
             solution="hand over the results of fetch-champion and of predict-model of the same run",
         )
     return Standing(folder=folder, image=str(parse_image(image)), model=model, predictions=predictions)
+
+
+def answers_of(
+    found: Standing | None, predictions: Path, truth: pl.DataFrame, rules: ModelRules
+) -> Answers | Numbers | None:
+    """What the model in production says of the rows of `truth` {row, value}; None where it is not asked for.
+
+    Args:
+        predictions: the folder that predict-model wrote.
+
+    Raises:
+        BadInputError: it was changed on the way, or is about other rows.
+    """
+    if rules.champion is None or found is None:
+        return None
+    file = predictions / CHAMPION_FILE
+    require_digest(CHAMPION_FILE, sha256_file(file), found.predictions)
+    table = read_frame(file, what=CHAMPION_FILE)
+    require_rows(by_row(table, PREDICTION, CHAMPION_FILE)[ROW], [truth[ROW]], CHAMPION_FILE)
+    return sample(truth, table, CHAMPION_FILE, rules)
 
 
 def judge_against(

@@ -25,9 +25,8 @@ from hallmark.accuracy.mistakes import worst_mistakes
 from hallmark.accuracy.numbers import Numbers
 from hallmark.accuracy.reading import VALUE, by_row, require_rows, sample
 from hallmark.behaviour.gate import judge_behaviour
-from hallmark.champion import CHAMPION_FILE
 from hallmark.command import Context, Outcome
-from hallmark.comparison import Standing, judge_against, standing
+from hallmark.comparison import Standing, answers_of, judge_against, standing
 from hallmark.contract import param, path, result
 from hallmark.datasets import (
     FEATURES_FILE,
@@ -280,22 +279,11 @@ def _measure(params: Params, policy: Policy) -> _Measured:
         predictions=table,
         sample=sample(truth, table, PREDICTIONS_FILE, policy.model),
         standing=found,
-        champion=_champion(params, found, truth, policy),
+        champion=answers_of(found, params.predictions, truth, policy.model),
         overlap=overlap(labels[FINGERPRINT], training[FINGERPRINT]),
         compared=answered.height,
         mismatches=sum(not same(*pair) for pair in compared.select(VALUE, f"{VALUE}_told").rows()),
     )
-
-
-def _champion(params: Params, found: Standing | None, truth: pl.DataFrame, policy: Policy) -> Answers | Numbers | None:
-    """What the model in production says of the same rows; None where nothing is in production, or nobody asks."""
-    if policy.model.champion is None or found is None:
-        return None
-    file = params.predictions / CHAMPION_FILE
-    require_digest(CHAMPION_FILE, sha256_file(file), found.predictions)
-    table = read_frame(file, what=CHAMPION_FILE)
-    require_rows(by_row(table, PREDICTION, CHAMPION_FILE)[ROW], [truth[ROW]], CHAMPION_FILE)
-    return sample(truth, table, CHAMPION_FILE, policy.model)
 
 
 def _same(policy: Policy) -> Callable[[str, str], bool]:
