@@ -128,6 +128,10 @@ def where(published: Published) -> Iterator[str]:
         bundles = secret("bundles", {".dockerconfigjson": login}, namespace=name)
         reader = {"username": READER.encode(), "password": published.token.encode()}
         policy = files_of(ROOT / "samples/iris/validators/policy")
+        rules = yaml.safe_load(policy["policy.yaml"])
+        # There is nothing in production here, and no repository that could say so.
+        del rules["model"]["champion"]
+        policy["policy.yaml"] = yaml.safe_dump(rules).encode()
         kubectl.apply(
             {**bundles, "type": "kubernetes.io/dockerconfigjson"},
             secret("git", reader, namespace=name),
@@ -142,9 +146,15 @@ def ended(name: str, where: str, resolver: str, params: Params) -> dict[str, Any
     spec = {
         # Tekton keeps what it resolved by digest for minutes: an earlier run's is no proof of this one.
         "taskRef": {"resolver": resolver, "params": listed({**params, "cache": "never"})},
-        "params": listed({"repository-url": f"http://{GIT}/{MODEL}.git"}),
+        "params": listed(
+            {
+                "repository-url": f"http://{GIT}/{MODEL}.git",
+                "config-repository-url": f"http://{GIT}/{MODEL}.git",
+                "release-image": f"{REGISTRY}/releases/iris",
+            }
+        ),
         "workspaces": [
-            *({"name": workspace, "emptyDir": {}} for workspace in ("source", "history", "report")),
+            *({"name": workspace, "emptyDir": {}} for workspace in ("source", "history", "champion", "report")),
             {"name": "policy", "configMap": {"name": "policy"}},
             {"name": "git-credential", "secret": {"secretName": "git"}},
         ],
