@@ -93,7 +93,8 @@ def champion(value: Any) -> list[Exhibit]:
         sides = {name: _estimate(entry.get(name)) for name in ("candidate", "champion")}
         difference = _estimate(entry.get("difference"))
         if difference[0] is None or any(side[0] is None for side in sides.values()):
-            note = "Nothing is in production yet, so there was nothing to compare with."
+            known = "champion" in entry or "candidate" in entry
+            note = "What was compared is not understood." if known else "Nothing is in production yet to compare with."
             found.append(Exhibit(title=_CHAMPION, note=note))
             continue
         low, high = difference[1], difference[2]

@@ -143,7 +143,9 @@ def test_every_scale_holds_what_is_drawn(pairs: list[tuple[float, float]]) -> No
 
 def test_without_a_champion_the_page_says_so() -> None:
     (exhibit,) = model_figures.champion([{"metric": "accuracy", "passed": True}])
-    assert "nothing to compare with" in exhibit.note
+    assert exhibit.note == "Nothing is in production yet to compare with."
+    (exhibit,) = model_figures.champion([{"metric": "accuracy", "champion": "much", "passed": True}])
+    assert exhibit.note == "What was compared is not understood."
 
 
 @pytest.mark.parametrize("ends", [None, {"value": 0.8, "low": 0.7, "high": 0.9}])
