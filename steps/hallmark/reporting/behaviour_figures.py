@@ -89,7 +89,8 @@ def fairness(value: Any) -> list[Exhibit]:
     """From [{columns, positive, groups, metrics, ...}] of `hallmark.behaviour.fairness.judge_fairness`."""
     found = []
     for entry in objects(value)[:20]:
-        by = " and ".join(text(column, 60) for column in entry.get("columns") or [])
+        columns = entry.get("columns")
+        by = " and ".join(text(column, 60) for column in columns[:10]) if isinstance(columns, list) else ""
         found += _groups(entry, by) + _differences(entry, by)
     return found
 

@@ -139,7 +139,8 @@ def count(value: Any) -> int | None:
 
 def text(value: Any, characters: int = 200) -> str:
     """`value` as a text that is not too long; empty for what is none."""
-    return str(value)[:characters] if isinstance(value, str | int | float) else ""
+    known = isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
+    return str(value)[:characters] if known else ""
 
 
 def objects(value: Any) -> list[dict[str, Any]]:

@@ -45,7 +45,7 @@ def metrics(value: Any, checks: Mapping[str, bool]) -> list[Exhibit]:
     entries = objects(value)
     found = []
     for title, rises, names in _SCALES:
-        rows = [entry for entry in entries if entry.get("name") in names]
+        rows = [entry for entry in entries if text(entry.get("name")) in names]
         drawn = [drawn for entry in rows if (drawn := _metric(entry, checks)) is not None]
         if drawn:
             columns = ("Metric", "Value", "95 % interval", "Needed")

@@ -19,6 +19,8 @@ from hallmark.reporting import behaviour_figures, model_figures, page, performan
 from hallmark.reporting.exhibits import Entry, Exhibit, Table, forest, interval, told
 from hallmark.reporting.run import Gate
 
+from .evidence import alive
+
 ACCURACY = {"name": "accuracy", "value": 0.9, "low": 0.85, "high": 0.95, "minimum": 0.88, "decide": "estimate"}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
@@ -113,7 +115,10 @@ def test_metrics_of_other_scales_stand_apart() -> None:
     ]
 
 
-@pytest.mark.parametrize("odd", [None, [], [None], [{}], [{**ACCURACY, "value": math.nan}], [{"name": "accuracy"}]])
+@pytest.mark.parametrize(
+    "odd",
+    [None, [], [None], [{}], [{**ACCURACY, "value": math.nan}], [{"name": "accuracy"}], [{**ACCURACY, "name": {}}]],
+)
 def test_what_is_no_metric_is_not_shown(odd: Any) -> None:
     assert model_figures.metrics(odd, {}) == []
 
@@ -268,4 +273,20 @@ def test_latency_has_its_quantiles_limits_and_the_noise_of_the_machine() -> None
 
 @given(st.dictionaries(st.sampled_from(NAMES), JSON | ODD, max_size=5))
 def test_no_value_breaks_the_evidence(figures: dict[str, Any]) -> None:
+    well_formed(shown(figures))
+
+
+@given(st.data())
+def test_no_odd_value_in_right_figures_breaks_the_evidence(data: st.DataObject) -> None:
+    """Everything is as it should be, but for a few places."""
+    figures = alive("a name")
+    for _ in range(data.draw(st.integers(1, 4))):
+        inner: Any = figures
+        while isinstance(inner, dict | list) and inner:
+            keys = list(inner) if isinstance(inner, dict) else list(range(len(inner)))
+            key = data.draw(st.sampled_from(keys))
+            if not isinstance(inner[key], dict | list) or not inner[key] or data.draw(st.booleans()):
+                inner[key] = data.draw(JSON)
+                break
+            inner = inner[key]
     well_formed(shown(figures))
