@@ -57,9 +57,7 @@ def open_kept(location: str, folder: Path, *, scratch: Path, rules: InputRules, 
         files = {str(name): kept / str(number) for number, name in enumerate(index["names"])}
         found = Fetched(files=files, several=index["several"], digests={}, database=index["database"])
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadInputError(
-            f"{what} was not fetched", solution="let fetch-data run before"
-        ) from error
+        raise BadInputError(f"{what} was not fetched", solution="let fetch-data run before") from error
     with (
         scratch_folder(scratch, what) as own,
         opened(found, own, location=location, rules=rules, budget=Budget(rules.maximum_bytes), what=what) as data,

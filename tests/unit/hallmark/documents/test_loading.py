@@ -41,7 +41,8 @@ def test_the_python_name_of_a_key_is_not_a_key() -> None:
 
 
 def test_a_missing_key_is_named() -> None:
-    assert "model.metrics.accuracy.minimum is missing" in mistake(POLICY.replace("      minimum: 0.9\n", "      {}\n")).message
+    without = POLICY.replace("      minimum: 0.9\n", "      {}\n")
+    assert "model.metrics.accuracy.minimum is missing" in mistake(without).message
 
 
 @pytest.mark.parametrize(
