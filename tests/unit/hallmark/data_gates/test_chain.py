@@ -1,6 +1,5 @@
 """The commands from the data to the verdict on what the ones before them really wrote."""
 
-from hallmark.files import sha256_bytes
 from hallmark.verdict import read_verdict
 
 from .workshop import Workshop
@@ -33,19 +32,8 @@ def test_a_model_that_the_repository_trains_gets_a_passing_verdict_twice_the_sam
         runs = {name: workshop.run(name) for name in ("validate-data", "prepare-evaluation", "train", "predict-model")}
         assert all(run.exit_code == 0 for run in runs.values()), [run.told for run in runs.values()]
         workshop.respond_as_predicted()
-        judged = workshop.run(
-            "verify-model",
-            repository_url="https://git.example.com/iris.git",
-            commit="b" * 40,
-            commit_time=1,
-            training_data_digest=runs["prepare-evaluation"].results["training-data-digest"],
-            independent_data_digest=runs["prepare-evaluation"].results["independent-data-digest"],
-            model_name="iris",
-            model_version="1.2.3",
-            candidate_image="registry.example.com/candidates/iris",
-            image_digest=sha256_bytes(b"image"),
-            gates=tuple(f"{gate}={runs[gate].results['report-digest']}" for gate in ("validate-data", "predict-model")),
-        )
+        gates = {"validate_data": runs["validate-data"], "predict_model": runs["predict-model"]}
+        judged = workshop.judge(runs["prepare-evaluation"], **gates)
         assert judged.exit_code == 0, judged.told
         texts.add((workshop.folder("verdict") / "verdict.json").read_text())
     first, verdict = map(read_verdict, sorted(texts) * (3 - len(texts)))
@@ -65,18 +53,6 @@ def test_the_probabilities_of_a_classifier_are_judged(workshop: Workshop) -> Non
     runs = {name: workshop.run(name) for name in ("prepare-evaluation", "train", "predict-model")}
     assert all(run.exit_code == 0 for run in runs.values()), [run.told for run in runs.values()]
     workshop.respond_as_predicted()
-    judged = workshop.run(
-        "verify-model",
-        repository_url="https://git.example.com/iris.git",
-        commit="b" * 40,
-        commit_time=1,
-        training_data_digest=runs["prepare-evaluation"].results["training-data-digest"],
-        independent_data_digest=runs["prepare-evaluation"].results["independent-data-digest"],
-        model_name="iris",
-        model_version="1.2.3",
-        candidate_image="registry.example.com/candidates/iris",
-        image_digest=sha256_bytes(b"image"),
-        gates=(f"predict-model={runs['predict-model'].results['report-digest']}",),
-    )
+    judged = workshop.judge(runs["prepare-evaluation"], predict_model=runs["predict-model"])
     assert judged.exit_code == 0, judged.told
     assert {curve["class"] for curve in judged.report["figures"]["roc"]} == {"setosa", "versicolor", "virginica"}

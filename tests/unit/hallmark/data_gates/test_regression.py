@@ -18,7 +18,6 @@ from hallmark.documents.model import Model
 from hallmark.documents.policy import load_policy
 from hallmark.documents.rules_model import ModelRules
 from hallmark.errors import BadInputError
-from hallmark.files import sha256_bytes
 from hallmark.release import verdict_checks
 from hallmark.verdict import Verdict, read_verdict
 
@@ -55,19 +54,7 @@ class Numbers:
         rows = pl.read_parquet(self.workshop.folder("labels") / "labels.parquet")["row"]
         answers = told.filter(pl.col("row").is_in(rows.implode())).with_columns(pl.col("prediction") * (1 + off))
         write_frame(answers, self.workshop.folder("responses") / "responses.parquet")
-        return self.workshop.run(
-            "verify-model",
-            repository_url="https://git.example.com/iris.git",
-            commit="b" * 40,
-            commit_time=1,
-            training_data_digest=prepared.results["training-data-digest"],
-            independent_data_digest=prepared.results["independent-data-digest"],
-            model_name="iris",
-            model_version="1.2.3",
-            candidate_image="registry.example.com/candidates/iris",
-            image_digest=sha256_bytes(b"image"),
-            gates=(f"predict-model={predicted.results['report-digest']}",),
-        )
+        return self.workshop.judge(prepared, predict_model=predicted)
 
     @property
     def verdict(self) -> Verdict:

@@ -177,6 +177,22 @@ class Workshop:
         found = {path.name: path.read_text() for path in results.iterdir()}
         return Run(exit_code, json.loads(text), text, found)
 
+    def judge(self, prepared: Run, **gates: Run) -> Run:
+        """verify-model on what the commands before it wrote; `gates`: their runs, by command."""
+        return self.run(
+            "verify-model",
+            repository_url="https://git.example.com/iris.git",
+            commit="b" * 40,
+            commit_time=1,
+            training_data_digest=prepared.results["training-data-digest"],
+            independent_data_digest=prepared.results["independent-data-digest"],
+            model_name="iris",
+            model_version="1.2.3",
+            candidate_image="registry.example.com/candidates/iris",
+            image_digest=sha256_bytes(b"image"),
+            gates=tuple(f"{name.replace('_', '-')}={run.results['report-digest']}" for name, run in gates.items()),
+        )
+
 
 def iris() -> tuple[pl.DataFrame, pl.DataFrame]:
     """Iris as training rows and independent rows that have no row in common, each sorted by class."""
