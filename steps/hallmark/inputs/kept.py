@@ -11,7 +11,7 @@ from pathlib import Path
 from hallmark.documents.rules_inputs import InputRules
 from hallmark.errors import BadInputError
 from hallmark.inputs.errors import WrongDigestError, cannot_read
-from hallmark.inputs.fetching import Fetched, fetch
+from hallmark.inputs.fetching import DATABASES, Fetched, fetch
 from hallmark.inputs.opening import Input, opened, scratch_folder
 from hallmark.inputs.unpack import Budget
 
@@ -42,20 +42,26 @@ def keep(location: str, folder: Path, *, rules: InputRules, credential: Path | N
         # Under numbers: a name in a store may be `../passwd`.
         for number, name in enumerate(sorted(found.files)):
             found.files[name].rename(ready / str(number))
-        index = {"names": sorted(found.files), "several": found.several, "database": found.database}
-        (ready / _INDEX).write_text(json.dumps(index), encoding="utf-8")
+        (ready / _INDEX).write_text(json.dumps({"names": sorted(found.files)}), encoding="utf-8")
         ready.rename(folder / _FOLDER)
     return digest
 
 
 @contextlib.contextmanager
 def open_kept(location: str, folder: Path, *, scratch: Path, rules: InputRules, what: str) -> Iterator[Input]:
-    """Open what `keep` put into `folder`. Raises as `hallmark.inputs.opening.open_input` does."""
+    """Open what `keep` put into `folder`. Raises as `hallmark.inputs.opening.open_input` does.
+
+    The folder is on the run's volume: what the digest is computed over, the location says and not the index.
+    """
     kept = folder / _FOLDER
+    several = location.startswith("s3://") and location.endswith("/")
     try:
-        index = json.loads((kept / _INDEX).read_text(encoding="utf-8"))
-        files = {str(name): kept / str(number) for number, name in enumerate(index["names"])}
-        found = Fetched(files=files, several=index["several"], digests={}, database=index["database"])
+        names = [str(name) for name in json.loads((kept / _INDEX).read_text(encoding="utf-8"))["names"]]
+        if not names or names != sorted(set(names)) or (len(names) > 1 and not several):
+            raise ValueError("names that `keep` would not have written")
+        files = {name: kept / str(number) for number, name in enumerate(names)}
+        database = location.partition("://")[0] in DATABASES
+        found = Fetched(files=files, several=several, digests={}, database=database)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInputError(f"{what} was not fetched", solution="let fetch-data run before") from error
     with (

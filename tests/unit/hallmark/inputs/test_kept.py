@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from hallmark.documents.rules_inputs import InputRules
 from hallmark.errors import BadInputError
+from hallmark.files import sha256_file
 from hallmark.inputs import kept
 from hallmark.inputs.opening import open_input
 from services.http import WebServer, content
@@ -117,12 +119,25 @@ def test_there_is_nothing_to_fetch_of_data_that_is_given(workshop: Workshop) -> 
     assert "lies in the validators' data folder" in run.told
 
 
-@pytest.mark.parametrize("index", ["", "[]", '{"names": 1}', '{"names": ["a"], "several": false}'])
+@pytest.mark.parametrize("index", ["", "[]", '{"names": 1}', '{"names": []}', '{"names": ["a", "b"]}'])
 def test_a_damaged_index_of_what_was_fetched_is_bad_input(index: str, desk: Desk) -> None:
     desk.write("data/index.json", index.encode())
     opening = kept.open_kept("s3://a/b", desk.base, scratch=desk.scratch, rules=InputRules(), what="the data")
     with pytest.raises(BadInputError, match="was not fetched"), opening:
         pass
+
+
+def test_a_second_file_beside_the_one_that_has_the_digest_is_not_read(desk: Desk) -> None:
+    """Whoever writes to the volume says in the index that there are two files, and that only the first is hashed."""
+    right = desk.write("data/0", b"a\n1\n")
+    desk.write("data/1", b"a\n2\n")
+    index = {"names": ["z.csv", "a.csv"], "several": False, "database": False}
+    desk.write("data/index.json", json.dumps(index).encode())
+    rules = InputRules(sha256=sha256_file(right))
+    for location in ("https://a/b.csv", "s3://a/b.csv", "s3://a/b/"):
+        opening = kept.open_kept(location, desk.base, scratch=desk.scratch, rules=rules, what="the data")
+        with pytest.raises(BadInputError, match="was not fetched"), opening:
+            pass
 
 
 def test_a_name_in_a_store_does_not_lead_out_of_the_folder(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
