@@ -35,10 +35,17 @@ def digest_of(text: str, *, name: str, repository: str) -> str | None:
     """`images[name].digest`, None where it is missing or `NO_IMAGE`; `set_digest` has the arguments.
 
     Raises:
-        BadInputError: no YAML, not exactly one such entry, another repository, or what stands there is no digest.
+        BadInputError: no YAML, not exactly one such entry, another repository, what stands there is no digest, or there
+            is none but a tag: then something runs, and nobody can tell what.
     """
     document = _load(text)
-    found = document["images"][_entry(document, name, repository, NO_IMAGE)].get("digest")
+    entry = document["images"][_entry(document, name, repository, NO_IMAGE)]
+    found, tag = entry.get("digest"), entry.get("newTag")
+    if found is None and tag is not None:
+        raise BadInputError(
+            f"images[{name}] in the kustomization names the tag {tag} and no digest, so nobody can tell which image runs",
+            solution="write the digest of what runs; where nothing runs yet, take newTag away",
+        )
     if found is None or found == NO_IMAGE:
         return None
     if not isinstance(found, str) or not DIGEST.fullmatch(found):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from hallmark.errors import BadInputError
-from hallmark.kustomization import Edited, set_digest
+from hallmark.kustomization import Edited, digest_of, set_digest
 
 OLD = f"sha256:{'0' * 64}"
 NEW = f"sha256:{'a' * 64}"
@@ -60,6 +60,20 @@ def test_every_way_to_write_a_digest_is_kept(entry: str, expected: str) -> None:
     start = f"    - name: iris\n      newName: {REPOSITORY}\n      "
     text = document(start + entry.replace("OLD", OLD))
     assert edit(text).text == document(start + expected.replace("NEW", NEW))
+
+
+@pytest.mark.parametrize("entry", ["", "digest:", f"digest: {OLD}", f"newTag: v1\n      digest: {OLD}"])
+def test_without_a_digest_nothing_is_in_production(entry: str) -> None:
+    text = document(f"    - name: iris\n      newName: {REPOSITORY}\n      {entry}")
+    assert digest_of(text, name="iris", repository=REPOSITORY) is None
+
+
+@pytest.mark.parametrize("entry", ["newTag: v1", "newTag: v1\n      digest:", 'newTag: ""'])
+def test_a_tag_alone_is_never_nothing_in_production(entry: str) -> None:
+    text = document(f"    - name: iris\n      newName: {REPOSITORY}\n      {entry}")
+    with pytest.raises(BadInputError, match="nobody can tell which image runs") as raised:
+        digest_of(text, name="iris", repository=REPOSITORY)
+    assert "take newTag away" in raised.value.solution
 
 
 def test_a_missing_digest_is_added_below_new_name() -> None:
