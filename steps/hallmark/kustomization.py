@@ -43,7 +43,7 @@ def digest_of(text: str, *, name: str, repository: str) -> str | None:
     found, tag = entry.get("digest"), entry.get("newTag")
     if found is None and tag is not None:
         raise BadInputError(
-            f"images[{name}] in the kustomization names the tag {tag} and no digest, so nobody can tell which image runs",
+            f"images[{name}] in the kustomization names the tag {tag} and no digest: nobody can tell which image runs",
             solution="write the digest of what runs; where nothing runs yet, take newTag away",
         )
     if found is None or found == NO_IMAGE:
