@@ -176,13 +176,18 @@ def _directional(answer: Answered, rule: Directional, found: Outcomes) -> Bools:
         name = canonical([rule.of_class])[0]
         known = {*found.truth.unique().to_list(), *answer.probabilities}
         require_known([name], known, f"the test {answer.trial.name!r}", "class")
+        before = (answer.before == name).cast(pl.Float64).to_numpy()
+        after = with_nan((answer.after == name).cast(pl.Float64))
+        slack = np.full(len(before), rule.tolerance)
         if answer.probabilities:
             require_known([name], answer.probabilities, f"the test {answer.trial.name!r}", "class")
-            before, after = answer.probabilities[name]
-        else:
-            before = (answer.before == name).cast(pl.Float64).to_numpy()
-            after = with_nan((answer.after == name).cast(pl.Float64))
-        slack = np.full(len(before), rule.tolerance)
+            # Nothing makes a model's probabilities agree with its answers: those that never move would hide any answer.
+            sure = _keeps(*answer.probabilities[name], slack, rule)
+            return sure & _keeps(before, after, np.zeros(len(before)), rule)
+    return _keeps(before, after, slack, rule)
+
+
+def _keeps(before: Floats, after: Floats, slack: Floats, rule: Directional) -> Bools:
     step = after - before if rule.never == "falls" else before - after
     return np.asarray(step >= -slack)
 

@@ -249,10 +249,12 @@ class Directional(_Declared):
     shift: float | None = Field(default=None, description="Added to the column, in its own unit.")
     to: Value | None = Field(default=None, description="Instead: the value that the column takes.")
     never: Literal["falls", "rises"] = Field(
-        default="falls", description="What the prediction, or the probability of `class`, must not do."
+        default="falls", description="What the prediction, or the probability of `class` and the answer, must not do."
     )
     of_class: str | None = Field(
-        default=None, alias="class", description="For a model that names classes: its probability, else the answer."
+        default=None,
+        alias="class",
+        description="For a model that names classes: its probability, if it gives any, and the answer.",
     )
 
     @model_validator(mode="after")

@@ -219,6 +219,16 @@ def test_without_probabilities_the_answer_itself_is_looked_at() -> None:
     assert found.figures["declared"][0]["share"] > 0.5
 
 
+def test_probabilities_that_never_move_do_not_hide_an_answer_that_does() -> None:
+    def calm(frame: pl.DataFrame) -> pl.DataFrame:
+        half = pl.lit(0.5)
+        return rich(frame).with_columns(half.alias("probability:yes"), half.alias("probability:no"))
+
+    test = {"name": "more income", "column": "income", "shift": 20.0, "class": "yes"}
+    assert not refused(judged(calm, directional=[test]))
+    assert refused(judged(calm, directional=[{**test, "never": "rises"}])) == ["directional: more income"]
+
+
 def test_a_number_that_moves_the_wrong_way_is_refused() -> None:
     test = {"name": "older", "column": "age", "shift": 5}
     assert not refused(judged(costly, task="regression", directional=[test]))
