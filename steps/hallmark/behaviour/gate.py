@@ -35,7 +35,7 @@ def judge_behaviour(
         features: `row` and the features, as `features/features.parquet`.
         labels: {row, label}.
         predictions: {row, prediction, perhaps `probability:<class>`} for these rows and those of `key`.
-        groups: `row` and the columns that `rules.group_columns` names, as `labels/groups.parquet`.
+        groups: `row` and the columns that `rules.group_columns` gives, as `labels/groups.parquet`.
         key: {row, base, test}, as `labels/probes.parquet`; None where none was made.
         own: `behaviour` of hallmark.yaml.
         offered: the columns that the policy offers to any model.
@@ -61,6 +61,12 @@ def _parts(
     table: pl.DataFrame, features: pl.DataFrame, found: Outcomes, predictions: pl.DataFrame, rules: Behaviour,
     key: pl.DataFrame | None, own: Declared | None, offered: Sequence[str],
 ) -> Iterator[Findings]:  # fmt: skip
+    absent = [name for name in rules.group_columns(offered) if name not in table.columns]
+    if absent:
+        raise BadInputError(
+            f"model.behaviour looks at column {absent[0]}, which was not handed over",
+            solution="let prepare-evaluation write the groups, in the same run and by the same policy",
+        )
     if rules.slices is not None:
         yield judge_slices(table, found, rules.slices)
     for place, rule in enumerate(rules.fairness):

@@ -87,11 +87,12 @@ def run(params: Params, context: Context) -> Outcome:
     require_agreement(model, policy)
     context.say("prepare-evaluation: reading the independent data")
     behaviour, offered = policy.model.behaviour, policy.data.independent.features
+    grouped = behaviour.group_columns(offered)
     with open_independent(params.data, params.fetched, policy) as independent:
         independent_digest = independent.digest
         # The champion may ask for other features than the candidate; which, only its signed verdict tells later on.
         others = [name for name in offered if name not in model.data.features] if policy.model.champion else []
-        complete = _complete(independent, model, behaviour.group_columns, others)
+        complete = _complete(independent, model, grouped, others)
         rows, prints, order = _shuffled(complete, model, seed=independent_digest)
     number = pl.int_range(rows.height, eager=True).alias(ROW)
     features = pl.DataFrame([number, *rows.select(model.data.features)])
@@ -101,7 +102,7 @@ def run(params: Params, context: Context) -> Outcome:
         context.say(f"prepare-evaluation: {probes.rows.height} changed rows")
     _write_or_remove(probes.rows if probes else None, params.features / PROBES_FILE)
     _write_or_remove(probes.key if probes else None, params.labels / PROBES_FILE)
-    groups = pl.DataFrame([number, *rows.select(behaviour.group_columns)]) if behaviour.group_columns else None
+    groups = pl.DataFrame([number, *rows.select(grouped)]) if grouped else None
     _write_or_remove(groups, params.labels / GROUPS_FILE)
     # The judge has no source: what the maker says of the model comes to it from here.
     write_text(params.labels / MODEL_FILE, (params.source / MODEL_FILE).read_text(encoding="utf-8"))

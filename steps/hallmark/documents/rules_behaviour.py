@@ -7,6 +7,7 @@ independent data for each test, chosen at random. Shares are from 0 to 1.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -27,7 +28,9 @@ class Slices(Document):
     """The weakest segments of the rows, found by looking at every value (or range) of one and of two columns."""
 
     columns: Fixed[list[Column] | None] = Field(
-        default=None, min_length=1, description="Features and other columns to look at; default: all that there are."
+        default=None,
+        min_length=1,
+        description="Columns to look at; default: all that models are offered, and the groups'.",
     )
     depth: Higher[int] = Field(default=2, ge=1, le=2, description="Columns that may define a slice together.")
     bins: Fixed[int] = Field(
@@ -323,11 +326,16 @@ class Behaviour(Document):
         _require_distinct([test.name for test in (*self.invariance, *self.directional)])
         return self
 
-    @property
-    def group_columns(self) -> list[str]:
-        """The columns that `labels/groups.parquet` has to hold, in their order."""
+    def group_columns(self, offered: Sequence[str]) -> list[str]:
+        """The columns that `labels/groups.parquet` has to hold, in their order.
+
+        Args:
+            offered: the columns that the policy offers to any model. Slices are looked for in all of them where the
+                rules name none: a maker who could leave one out would choose where nobody looks.
+        """
         named = [column for rule in self.fairness for column in rule.columns]
-        named += (self.slices.columns or []) if self.slices else []
+        if self.slices is not None:
+            named += offered if self.slices.columns is None else self.slices.columns
         return list(dict.fromkeys(named))
 
 

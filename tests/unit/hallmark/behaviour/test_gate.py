@@ -120,6 +120,21 @@ def test_without_the_groups_nothing_of_them_is_judged(census: Census) -> None:
         census.judged(groups=None)
 
 
+def test_an_offered_column_that_the_model_is_not_given_is_looked_at_all_the_same(census: Census) -> None:
+    """Its answers are worse for one region; the model's maker leaves the region out."""
+    quiet = "{slices: {maximumGap: 0.2}, importance: {enabled: false}, determinism: {enabled: false}}"
+    rules = parse(quiet, Behaviour, name="policy.yaml")
+    region = census.features.select("row", "region").join(census.groups.select("row", "sex"), on="row")
+    worst = region.filter(region="north")["row"]
+    told = census.predictions.filter(pl.col("row").is_in(census.labels["row"].implode())).with_columns(
+        prediction=pl.when(pl.col("row").is_in(worst.implode())).then(pl.lit("below")).otherwise(pl.col("prediction"))
+    )
+    given = {"rules": rules, "key": None, "own": None, "predictions": told, "features": census.features.drop("region")}
+    assert refused(census.judged(groups=region, **given)) == ["accuracy in every slice, beside all rows"]
+    with pytest.raises(BadInputError, match="column region, which was not handed over"):
+        census.judged(groups=region.drop("region"), **given)
+
+
 def test_groups_of_other_rows_are_bad_input(census: Census) -> None:
     with pytest.raises(BadInputError, match="not about the 8000 labelled rows"):
         census.judged(groups=census.groups[1:])

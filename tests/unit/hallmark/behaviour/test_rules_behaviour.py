@@ -60,7 +60,13 @@ def test_the_columns_of_the_groups_are_named_once() -> None:
         "slices: {minimum: 0.5, columns: [region, sex]}\n"
         "fairness: [{columns: [sex, age], maximumAccuracyDifference: 0.1}]"
     )
-    assert rules.group_columns == ["sex", "age", "region"]
+    assert rules.group_columns(["income"]) == ["sex", "age", "region"]
+
+
+def test_slices_are_looked_for_in_all_that_is_offered_whatever_the_maker_leaves_out() -> None:
+    rules = read("slices: {minimum: 0.5}\nfairness: [{columns: [sex], maximumAccuracyDifference: 0.1}]")
+    assert rules.group_columns(["income", "sex"]) == ["sex", "income"]
+    assert read("{}").group_columns(["income"]) == []
 
 
 @pytest.mark.parametrize(
