@@ -9,7 +9,7 @@ from pathlib import Path
 from hallmark.documents.policy import Policy
 from hallmark.documents.rules_model import AT_MOST, AtLeast, Champion, Decide, Limit
 from hallmark.errors import BadInputError
-from hallmark.files import inside
+from hallmark.files import DIGEST, inside
 from hallmark.gate_report import Check
 from hallmark.judgement import needed_by_ratio
 from hallmark.tools.cosign import key_bytes
@@ -126,6 +126,31 @@ def public_keys(policy: Policy, folder: Path) -> dict[str, Path]:
                 f"{name} beside the policy holds no public key", solution="put the text of cosign.pub there (PEM)"
             )
         found[name] = file
+    return found
+
+
+def accepted_policies(file: Path, whose: str) -> frozenset[str]:
+    """The digests in a list beside a secret: of the policies that its owner accepts, one a line, `#` for comments.
+
+    Args:
+        whose: the secret, as people call it.
+
+    Raises:
+        BadInputError: the list cannot be read, or has a line that is no digest.
+    """
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInputError(
+            f"{whose}'s list of policies cannot be read", solution="check the mounted Secret"
+        ) from error
+    found = frozenset(text for line in lines if (text := line.partition("#")[0].strip()))
+    odd = sorted(line for line in found if not DIGEST.fullmatch(line))
+    if odd:
+        raise BadInputError(
+            f"{odd[0]!r} in {whose}'s list of policies is no digest",
+            solution="write one `sha256:<64 hexadecimal digits>` a line; a comment starts with #",
+        )
     return found
 
 

@@ -4,7 +4,8 @@ The only task that has the data's credential. It parses nothing, and no byte of 
 tasks that read the data have no network. Runs only where the policy names a location that has to be fetched (S3, HTTP,
 PostgreSQL).
 
-Trusts the policy. Refuses data whose digest is not the policy's: nothing of it is kept.
+Trusts the policy, which says to whom the credential is sent; where the credential's owner lists the policies that may
+use it, no other. Refuses data whose digest is not the policy's: nothing of it is kept.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from hallmark.inputs.checks import identity_check
 from hallmark.inputs.errors import WrongDigestError
 from hallmark.inputs.fetching import shown
 from hallmark.inputs.kept import keep
+from hallmark.release import accepted_policies
+
+POLICIES = "policies"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +34,8 @@ class Params:
     policy: Path = path("The validators' folder")
     fetched: Path = path("Folder for the independent data, as it is")
     credential: Path | None = path(
-        "Folder with `access-key` and `secret-key` (S3), `username` and `password` (PostgreSQL), or `token` (HTTP)",
+        "Folder with `access-key` and `secret-key` (S3), `username` and `password` (PostgreSQL), or `token` (HTTP); if "
+        "it has `policies`, a list of digests, it is used for no other policy",
         default=None,
     )
 
@@ -53,6 +58,7 @@ def run(params: Params, context: Context) -> Outcome:
             " need not be fetched from",
             solution="leave fetch-data out, or name a location such as s3://bucket/key",
         )
+    _require_accepted(params)
     context.say(f"fetch-data: fetching {location}")
     what = f"the independent data {location}"
     try:
@@ -68,3 +74,14 @@ def run(params: Params, context: Context) -> Outcome:
         digests={"policy": params.policy_digest, "independent-data": found},
     )
     return Outcome(report=report, results=Results())
+
+
+def _require_accepted(params: Params) -> None:
+    """Whoever starts a run binds policy and credential; they need not be of one owner."""
+    if params.credential is None or not (params.credential / POLICIES).exists():
+        return
+    if params.policy_digest not in accepted_policies(params.credential / POLICIES, "the data's credential"):
+        raise BadInputError(
+            f"the data's credential is not for the policy {params.policy_digest}",
+            solution=f"bind the credential that belongs to this policy, or have its owner add the digest to {POLICIES}",
+        )

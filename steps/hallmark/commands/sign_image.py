@@ -25,11 +25,11 @@ from hallmark.command import Context, Outcome
 from hallmark.contract import param, path, result
 from hallmark.documents.policy import Policy, load_policy
 from hallmark.errors import BadInputError
-from hallmark.files import DIGEST, require_digest, sha256_bytes
+from hallmark.files import require_digest, sha256_bytes
 from hallmark.gate_report import Check, GateReport, decide
 from hallmark.image_reference import Image, image
 from hallmark.registry_auth import docker_config
-from hallmark.release import holds_for_long, public_keys, verdict_checks
+from hallmark.release import accepted_policies, holds_for_long, public_keys, verdict_checks
 from hallmark.tools import skopeo
 from hallmark.tools.cosign import Cosign, Statement, cosign, key_bytes, public_key
 from hallmark.verdict import FILE_NAME, PREDICATE_TYPE, Verdict, read_verdict, this_second
@@ -137,14 +137,7 @@ def open_key(folder: Path) -> SigningKey:
             solution="let the key's owner put cosign.key, cosign.password and policies (accepted policy digests, one "
             "a line) into the signing-key Secret",
         )
-    lines = (folder / "policies").read_text(encoding="utf-8").splitlines()
-    policies = frozenset(text for line in lines if (text := line.partition("#")[0].strip()))
-    odd = [line for line in policies if not DIGEST.fullmatch(line)]
-    if odd:
-        raise BadInputError(
-            f"{odd[0]!r} in the signing key's list of policies is no digest",
-            solution="write one `sha256:<64 hexadecimal digits>` a line; a comment starts with #",
-        )
+    policies = accepted_policies(folder / "policies", "the signing key")
     file = folder / "cosign.key"
     password = (folder / "cosign.password").read_text(encoding="utf-8").rstrip("\r\n")
     return SigningKey(file=file, password=password, public=public_key(file, password), policies=policies)

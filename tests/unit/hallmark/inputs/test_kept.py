@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from hallmark.documents.policy import policy_digest
 from hallmark.documents.rules_inputs import InputRules
 from hallmark.errors import BadInputError
 from hallmark.files import sha256_file
@@ -51,6 +52,28 @@ def test_an_object_is_fetched_once_and_read_without_its_credential(
     again = judged(workshop)
     for name in ("features-digest", "labels-digest", "independent-data-digest"):
         assert again[name] == given[name]
+
+
+def test_a_credential_is_used_for_no_other_policy_than_its_owner_lists(
+    workshop: Workshop, bucket: S3Server, tmp_path: Path
+) -> None:
+    """The policy says to whom it is sent: somebody else's would have it sent to a server of theirs."""
+    bucket.put("iris", "independent.csv", (workshop.folder("data") / "independent.csv").read_bytes())
+    name_in_policy(workshop, "s3://iris/independent.csv", s3={"endpoint": bucket.endpoint})
+    credential = bucket.credential(tmp_path / "key")
+    workshop.save()
+    right = policy_digest(workshop.folder("policy"))
+    for listed, said in (
+        (f"sha256:{'0' * 64}\n", "is not for the policy"),
+        ("", "is not for the policy"),
+        (f"{right} iris\n", "is no digest"),
+    ):
+        (credential / "policies").write_text(listed)
+        run = workshop.run("fetch-data", credential=credential)
+        assert (run.exit_code, said in run.told) == (2, True), run.told
+        assert not list(workshop.folder("fetched").iterdir())
+    (credential / "policies").write_text(f"{right}  # iris\n")
+    assert workshop.run("fetch-data", credential=credential).exit_code == 0
 
 
 def test_a_prefix_keeps_its_partitions(workshop: Workshop, bucket: S3Server, tmp_path: Path) -> None:
