@@ -105,7 +105,8 @@ def take_out(
 def _readable(what: str) -> Iterator[None]:
     try:
         yield
-    except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, OverflowError) as error:
+    # tarfile calls itself for each header that belongs to the next one.
+    except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, OverflowError, RecursionError) as error:
         raise BadInputError(
             f"{what} of the image is damaged, or no tar archive that is read here: {type(error).__name__}",
             solution="push the image anew from a whole build",

@@ -124,6 +124,14 @@ def test_a_header_without_bounds_is_not_taken_into_memory(tmp_path: Path) -> Non
         find(written(tmp_path, layer(name, member("model", MODEL))), DIGEST, Bounds())
 
 
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE])
+def test_headers_of_headers_without_end_are_a_damaged_layer(tmp_path: Path, kind: bytes) -> None:
+    info, data = member("x", b"12 path=abc\n", type=kind)
+    header = info.tobuf(tarfile.USTAR_FORMAT) + data.ljust(tarfile.BLOCKSIZE, b"\0")
+    with pytest.raises(BadInputError, match="RecursionError"):
+        find(written(tmp_path, header * 3000), DIGEST, Bounds())
+
+
 def test_a_layer_that_changes_between_finding_and_taking_is_noticed(tmp_path: Path) -> None:
     layers = written(tmp_path, layer(member("model", MODEL)))
     found = find(layers, DIGEST, Bounds())
