@@ -82,9 +82,9 @@ def test_a_prefix_keeps_its_partitions(workshop: Workshop, bucket: S3Server, tmp
         path = workshop.folder("data") / "parts" / f"part={part}" / "rows.parquet"
         path.parent.mkdir(parents=True)
         frame.write_parquet(path)
-        bucket.put("iris", f"parts/part={part}/rows.parquet", path.read_bytes())
+        bucket.put("kept", f"parts/part={part}/rows.parquet", path.read_bytes())
     with open_input("parts", base=workshop.folder("data"), what="parts", scratch=tmp_path) as opened:
-        name_in_policy(workshop, "s3://iris/parts/", s3={"endpoint": bucket.endpoint}, sha256=opened.digest)
+        name_in_policy(workshop, "s3://kept/parts/", s3={"endpoint": bucket.endpoint}, sha256=opened.digest)
     assert workshop.run("fetch-data", credential=bucket.credential(tmp_path / "key")).exit_code == 0
     assert len(judged(workshop)) > 3
 

@@ -154,7 +154,7 @@ def skopeo(registries: Registries, *arguments: str) -> None:
             "verdict's overlap",
         ),
         ({"judgedAt": days_ago(365)}, "NO  verdict's age: expired verdict, judged at"),
-        ({"judgedAt": days_ago(-0.01)}, "NO  verdict's age: judged in the future at"),
+        ({"judgedAt": days_ago(-1)}, "NO  verdict's age: judged in the future at"),
         ({"judgedAt": None}, "NO  verdict"),
         ({"judgedAt": "2026-01-31T12:00:00+01:00"}, "NO  verdict"),
         ({"judgedAt": "9999-12-31T23:59:59Z"}, "NO  verdict's age: judged in the future at"),
