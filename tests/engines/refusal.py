@@ -4,6 +4,7 @@
 
 - `failed`, `exitCode`: the task that says no, and its step's exit code
 - `message`: what that task's report says, a regular expression; `report`: the same for the report of the run
+- `refused`: names of checks, each of which that task's log has to say no to
 - `results`: the names of the run's results, but for the report's, `outcome` and `stopped-by`
 - `present`, `absent`: what some log has to say, and what none may say; regular expressions
 - `world`: what is amiss around the delivery: `remove` a file of the validators, `stop` a registry; `champion`: the
@@ -108,6 +109,9 @@ class Refusal:
         found = []
         if not re.search(self.expect["message"], own):
             found.append(f"the log of {self.failed} does not say {self.expect['message']!r}: {own}")
+        for name in self.expect.get("refused", []):
+            if not re.search(f"NO  .*{re.escape(name)}", own):
+                found.append(f"the log of {self.failed} does not say no to {name!r}: {own}")
         if self.failed not in logs["report/report"]:
             found.append(f"the log of report does not name {self.failed}: {logs['report/report']}")
         if "present" in self.expect and not re.search(self.expect["present"], everything):
