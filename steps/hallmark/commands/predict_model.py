@@ -8,8 +8,9 @@ no labels here: whatever a hostile model does, it can at best predict.
 
 Refuses a file of another format than described or allowed, a type or name that is not trusted, and a model that cannot
 be loaded, is none for its task, fails, takes too long, does not give exactly one label (or number) for each row, or
-gives others when it is asked again, in another process, while it is measured. The predictions' file is written here, by
-the parent, from an answer that it checked; probes are asked among the other rows, so that the model cannot tell them.
+gives others when it is asked again, in another process, while it is measured or alone. The predictions' file is written
+here, by the parent, from an answer that it checked; probes are asked among the other rows, so that the model cannot
+tell them.
 
 Where there is a champion, the model in production, it is loaded by the same rules and asked about the same rows, before
 any candidate is loaded, and measured in turn with it. What was right when it was delivered may be refused by now.
@@ -41,6 +42,7 @@ from hallmark.errors import BadInputError
 from hallmark.files import require_digest, sha256_file, sha256_tree
 from hallmark.gate_report import Check, decide
 from hallmark.guard import GuardedRun, private_folder
+from hallmark.model_files.alone import alone_check
 from hallmark.model_files.answers import UnfitAnswerError
 from hallmark.model_files.checks import AUDITED, RefusedError, audit_check, form_checks, passed
 from hallmark.model_files.formats import detect, open_regular
@@ -236,12 +238,17 @@ def _asked(
     Adds a check for each thing that was looked at; raises RefusedError at the first no.
     """
 
-    def talk(session: Session) -> tuple[dict[str, pl.DataFrame], Measured]:
+    candidate = subjects[-1]
+
+    def talk(session: Session) -> tuple[dict[str, pl.DataFrame], Measured, Check]:
         told = {subject.name: _answer(session, subject, checks) for subject in subjects}
         models = {subject.name: subject.model for subject in reversed(subjects)}
-        return told, measure_models(session, models, measured_sample(features, models, told), policy.model.performance)
+        sample = measured_sample(features, models, told)
+        measured = measure_models(session, models, sample, policy.model.performance)
+        with session.process() as process:
+            process.load(candidate.model)
+            return told, measured, alone_check(process, candidate.model, candidate.questions, told[_CANDIDATE])
 
-    candidate = subjects[-1]
     for subject in subjects:
         say(f"predict-model: loading {subject.model.path.name} as {subject.model.format}")
     ended = with_models(
@@ -258,8 +265,8 @@ def _asked(
     checks.append(passed(_answer_check(candidate.questions, error)))
     if ended.said is None:
         raise RuntimeError("a conversation ended without an answer and without an error")
-    told, measured = ended.said
-    checks.append(passed(_repeated_check(measured)))
+    told, measured, alone = ended.said
+    checks += [passed(_repeated_check(measured)), passed(alone)]
     return _Said(predictions=told, performance=measured)
 
 

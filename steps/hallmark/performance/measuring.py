@@ -175,10 +175,11 @@ def _compare(log: _Log, data: bytearray, expected: Sequence[Any], task: str) -> 
     except UnfitAnswerError:
         log.mismatches += len(expected)
         return
-    log.mismatches += sum(not _same(one, other) for one, other in zip(told, expected, strict=True))
+    log.mismatches += sum(not same_answer(one, other) for one, other in zip(told, expected, strict=True))
 
 
-def _same(one: Any, other: Any) -> bool:
+def same_answer(one: Any, other: Any) -> bool:
+    """Whether two predictions of one model for one row are the same, but for the order in which sums are added."""
     if isinstance(one, float) and isinstance(other, float | int):
         return abs(one - other) <= RELATIVE_TOLERANCE * max(abs(one), abs(other))
     return bool(one == other)

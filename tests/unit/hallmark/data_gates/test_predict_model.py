@@ -22,6 +22,7 @@ from hallmark.files import sha256_file
 from hallmark.model_files import session as sessions
 from hallmark.model_files.answers import UnfitAnswerError, decode
 from hallmark.model_files.predict import Estimator
+from hallmark.model_files.questions import questions_with_probes
 
 from ..model_files import onnx_files
 from ..model_files.payloads import JOBLIBS, PICKLES, by_system
@@ -340,6 +341,20 @@ def test_probes_are_predicted_with_the_other_rows(prepared: Workshop) -> None:
     assert told["row"].to_list() == list(range(2 * frame.height))
     assert told.head(frame.height).equals(alone)
     assert told["prediction"].tail(frame.height).to_list() == alone["prediction"].reverse().to_list()
+
+
+def test_a_model_that_answers_probes_otherwise_where_they_stand_among_others_is_refused(prepared: Workshop) -> None:
+    """Plain ONNX operators are enough: the graph knows how many rows there will be, and at which places the probes."""
+    frame = probes(prepared)
+    file = prepared.folder("features") / "probes.parquet"
+    asked = questions_with_probes(prepared.folder("features") / "features.parquet", file, FEATURES, prepared.root)
+    places = (asked.rows >= frame.height).to_list()
+    onnx_files.write(prepared.folder("model") / "model.onnx", onnx_files.by_place(places))
+    use(prepared, "onnx")
+    run = prepared.run("predict-model", probes_digest=sha256_file(file))
+    assert_refused(prepared, run, "the same answers one by one as among others", "must not depend on the rows beside")
+    onnx_files.write(prepared.folder("model") / "model.onnx", onnx_files.by_place([False] * len(places)))
+    assert prepared.run("predict-model", probes_digest=sha256_file(file)).exit_code == 0
 
 
 def test_probes_that_nobody_vouches_for_are_bad_input(prepared: Workshop) -> None:
