@@ -154,12 +154,12 @@ def _differences(entry: dict[str, Any], by: str) -> list[Exhibit]:
 
 
 def probes(value: dict[str, Any]) -> list[Exhibit]:
-    """Robustness, declared tests and determinism, from the gate's figures `robustness`, `declared`, `determinism` and
-    `processes`, as `hallmark.behaviour` leaves them."""
+    """Robustness, declared tests and determinism, from the gate's figures `robustness`, `declared` and `determinism`, as
+    `hallmark.behaviour` leaves them."""
     return [
         *_robustness(value.get("robustness")),
         *_declared(value.get("declared")),
-        *_same(value.get("determinism"), value.get("processes")),
+        *_same(value.get("determinism")),
     ]
 
 
@@ -225,18 +225,14 @@ def _declared(value: Any) -> list[Exhibit]:
     return [Exhibit(title="Declared tests", note=note, table=table)]
 
 
-def _same(repeated: Any, processes: Any) -> list[Exhibit]:
-    rows = []
-    for name, value in (("the same row twice", repeated), ("another process", processes)):
-        total, differ = count(mapping(value).get("rows")), count(mapping(value).get("differ"))
-        if total is not None and differ is not None:
-            rows.append(
-                Row(cells=(name, str(total), str(differ)), result="refused" if differ or not total else "passed")
-            )
-    if not rows:
+def _same(value: Any) -> list[Exhibit]:
+    total, differ = count(mapping(value).get("rows")), count(mapping(value).get("differ"))
+    if total is None or differ is None:
         return []
-    table = Table(columns=("Asked", "Rows", "Answered otherwise"), rows=tuple(rows))
-    return [Exhibit(title="Determinism", table=table)]
+    row = Row(
+        cells=("the same row twice", str(total), str(differ)), result="refused" if differ or not total else "passed"
+    )
+    return [Exhibit(title="Determinism", table=Table(columns=("Asked", "Rows", "Answered otherwise"), rows=(row,)))]
 
 
 def importances(value: Any) -> list[Exhibit]:

@@ -28,7 +28,7 @@ JSON = st.recursive(
     max_leaves=12,
 )
 NAMES = (
-    *("metrics", "champion", "slices", "fairness", "robustness", "declared", "determinism", "processes"),
+    *("metrics", "champion", "slices", "fairness", "robustness", "declared", "determinism"),
     *("importances", "roc", "calibration", "scores", "predicted", "residuals", "mistakes", "performance"),
 )
 KEYS = st.sampled_from(
