@@ -154,7 +154,7 @@ def _differences(entry: dict[str, Any], by: str) -> list[Exhibit]:
 
 
 def probes(value: dict[str, Any]) -> list[Exhibit]:
-    """Robustness, declared tests and determinism, from the gate's figures `robustness`, `declared` and `determinism`, as
+    """Robustness, declared tests and determinism, from the figures `robustness`, `declared` and `determinism`, as
     `hallmark.behaviour` leaves them."""
     return [
         *_robustness(value.get("robustness")),
