@@ -57,6 +57,8 @@ def _refused(delivery: Delivery) -> list[str]:
     if delivery.report.exists():
         lines.append(f"  report            {_near(delivery.report)}")
     if failed:
+        reports = delivery.volume / "reports"
+        lines.append(f"  in plain words    .venv/bin/hallmark explain --reports={shlex.quote(_near(reports))}")
         logs = sorted((delivery.folder / "logs" / failed).glob("sidecar-*.log"))
         lines += [f"  container's log   {_near(log)}" for log in logs]
     return lines

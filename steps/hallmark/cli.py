@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import os
 import signal
 import sys
 import tempfile
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _fail(error)
         except Exception as error:
             return _fail(_bug(error))
-    print(outcome.report.to_text(), flush=True)
+    _say(outcome.report.to_text())
     return outcome.report.exit_code
 
 
@@ -185,7 +186,11 @@ def _fail(error: HallmarkError) -> int:
 
 
 def _say(message: str) -> None:
-    print(message, flush=True)
+    try:
+        print(message, flush=True)
+    except BrokenPipeError:
+        # Whoever reads has heard enough (`| head`); what is decided and written does not depend on it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextlib.contextmanager

@@ -49,11 +49,12 @@ def run(params: Params, context: Context) -> Outcome:
     policy = validate(root, Policy)
     keys = keys_of(policy, root)
     given = sum(bool(key.place) for key in keys)
+    # Before the files beside it are looked for: a key may be put there later.
+    context.say(table(keys))
     checks = [
         Check(name="policy.yaml", passed=True, value=f"{given} keys given, {len(keys) - given} by default"),
         *_named(policy, params.policy),
     ]
-    context.say(table(keys))
     report = decide(
         "policy-check",
         checks,

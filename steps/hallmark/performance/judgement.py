@@ -136,6 +136,8 @@ def _check(limit: _Limit, measured: Measured, rules: Performance) -> Check:
     passed = limit.keeps(decides)
     unit = limit.measured.unit
     doubt = f"; the interval straddles the limit after {measured.rounds} rounds" if limit.straddles else ""
+    if doubt and not passed and measured.noise.spread > _BUSY:
+        doubt += " on a busy machine: run again on a quiet one, or have more rounds measured"
     title, _, statistic = limit.key.rpartition(".")
     name = f"{_TITLES[title]}, {statistic}" if title in ("latency", "batch.latency") else _TITLES[limit.key]
     return Check(
@@ -146,6 +148,10 @@ def _check(limit: _Limit, measured: Measured, rules: Performance) -> Check:
         limit=f"{'at least' if limit.at_least else 'at most'} {limit.limit:g} {unit}, decided by the {rules.decide}",
         detail="" if passed else _noise(measured),
     )
+
+
+_BUSY = 1.0
+"""Spread of the reference work from which the machine is called busy."""
 
 
 def _noise(measured: Measured) -> str:

@@ -8,7 +8,6 @@ No hooks, no filters, no submodules, no prompts, only the transports that are na
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import shlex
 import sys
@@ -122,9 +121,8 @@ def session(url: str = "", credential: Path | None = None) -> Iterator[Git]:
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_OPTIONAL_LOCKS": "0",
             "GIT_LITERAL_PATHSPECS": "1",
-            # A repository that was tampered with could forge ancestry by these.
+            # A repository that was tampered with could forge ancestry by them.
             "GIT_NO_REPLACE_OBJECTS": "1",
-            "GIT_GRAFT_FILE": os.devnull,
             "GIT_AUTHOR_NAME": IDENTITY[0],
             "GIT_AUTHOR_EMAIL": IDENTITY[1],
             "GIT_COMMITTER_NAME": IDENTITY[0],

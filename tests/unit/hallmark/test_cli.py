@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -157,3 +158,19 @@ def test_control_characters_do_not_break_the_junit() -> None:
 
     report = decide("gate", [Check(name="a", passed=False, value="\x00\x1b[31m<&")], **words())
     assert ElementTree.fromstring(report.to_junit()).find("testcase/failure") is not None
+
+
+def test_a_reader_who_stops_early_changes_no_exit_code() -> None:
+    """`hallmark ... | head`: here the other end is closed before anything is said."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    program = Path(sys.executable).with_name("hallmark")
+    done = subprocess.run(
+        [program, "fetch-data", "--policy=/nowhere", "--fetched=/nowhere", "--policy-digest=x"],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (2, "")
