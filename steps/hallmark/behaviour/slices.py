@@ -34,10 +34,11 @@ def judge_slices(
 ) -> Findings:
     """A check for each limit, over all slices.
 
-    Figures: `slices` {measure, rows, value, looked, weak, tested_pairs, all_pairs, minimum_rows, minimum_share, limits,
-    decide, significance, weakest: [{name, rows, share, value, low, high, gap, p, weak}]}. `value` is the accuracy, or
-    the mean absolute error; `gap` how much worse than all rows; `p` is adjusted; `low` and `high` are of the slice by
-    itself.
+    Figures: `slices` {measure, rows, value, looked, weak, refused, tested_pairs, all_pairs, minimum_rows,
+    minimum_share, limits, decide, significance, weakest: [{name, rows, share, value, low, high, gap, p, weak,
+    refused}]}. `value` is the accuracy, or the mean absolute error; `gap` how much worse than all rows; `p` is
+    adjusted; `low` and `high` are of the slice by itself. Slices that any limit refuses come first; `weak` and
+    `refused` of all count those that are not listed too.
 
     Args:
         table: `row`, features and group columns; every row of `found`.
@@ -128,7 +129,12 @@ def _judged(
     worse = (whole - cells.mean) if classes else (cells.mean - whole)
     order = np.lexsort((-worse, p))
     order = order[_distinct(cells, worse)[order]]
-    checks = [_check(name, limit, whole, cells, parts, found, rules, order) for name, limit in limits.items()]
+    beyond = {
+        name: _beyond(cells, _threshold(name, limit, whole), found, rules) for name, limit in limits.items()
+    }  # fmt: skip
+    checks = [_check(name, limits[name], whole, cells, parts, found, rules, order, beyond[name]) for name in limits]
+    refused = np.logical_or.reduce([np.zeros(len(cells), dtype=bool), *beyond.values()])
+    listed = _listed(order, refused) + [place for place in order.tolist() if worse[place] > 0 and not refused[place]]
     low, high = _interval(cells, found, 0.95)
     weakest = [
         {
@@ -141,9 +147,9 @@ def _judged(
             "gap": float(worse[place]),
             "p": float(p[place]),
             "weak": bool(p[place] < rules.significance),
+            "refused": bool(refused[place]),
         }
-        for place in order[: rules.shown].tolist()
-        if worse[place] > 0
+        for place in listed[: rules.shown]
     ]
     figure: dict[str, Any] = {
         "measure": "accuracy" if classes else "mae",
@@ -151,6 +157,7 @@ def _judged(
         "value": whole,
         "looked": len(cells),
         "weak": int((p < rules.significance).sum()),
+        "refused": int(refused.sum()),
         "tested_pairs": pairs[0],
         "all_pairs": pairs[1],
         "minimum_rows": rules.minimum_rows,
@@ -163,18 +170,27 @@ def _judged(
     return Findings(checks=tuple(checks), figures={"slices": figure})
 
 
-def _check(
-    name: str, limit: float, whole: float, cells: Cells, parts: list[Segments], found: Outcomes, rules: Slices,
-    order: Ints,
-) -> Check:  # fmt: skip
-    classes = found.task == "classification"
-    threshold = {
+def _threshold(name: str, limit: float, whole: float) -> float:
+    return {
         "minimum": limit, "maximum_gap": whole - limit, "maximum_error": limit, "maximum_ratio": whole * limit,
     }[name]  # fmt: skip
-    beyond = _beyond(cells, threshold, found, rules)
-    listed = [place for place in order.tolist() if beyond[place]] or np.flatnonzero(beyond).tolist()
+
+
+def _listed(order: Ints, refused: npt.NDArray[np.bool_]) -> list[int]:
+    """Which of the refused slices are told, the clearest first; where none says something new, all of them."""
+    return [place for place in order.tolist() if refused[place]] or [int(place) for place in np.flatnonzero(refused)]
+
+
+def _check(
+    name: str, limit: float, whole: float, cells: Cells, parts: list[Segments], found: Outcomes, rules: Slices,
+    order: Ints, beyond: npt.NDArray[np.bool_],
+) -> Check:  # fmt: skip
+    classes, threshold = found.task == "classification", _threshold(name, limit, whole)
+    listed = _listed(order, beyond)
     worst = int(np.argmin(cells.mean) if classes else np.argmax(cells.mean))
-    shown = listed[0] if listed else worst
+    # The clearest is the one that chance explains least; a smaller one may have a worse value.
+    shown, word = (listed[0], "clearest") if listed else (worst, "worst")
+    more = int(beyond.sum()) - len(listed[:_LISTED])
     what = "accuracy" if classes else "mean absolute error"
     said = f"{_name(cells, parts, shown)}: {cells.mean[shown]:.4g} on {int(cells.count[shown])} rows"
     asked = {
@@ -191,12 +207,13 @@ def _check(
     return Check(
         name=f"{what} in every slice" + (", beside all rows" if name in ("maximum_gap", "maximum_ratio") else ""),
         passed=not beyond.any(),
-        value=f"{int(beyond.sum())} of {len(cells)} slices beyond; worst {said}",
+        value=f"{int(beyond.sum())} of {len(cells)} slices beyond; {word} {said}",
         limit=f"{asked} ({how})",
         detail="\n".join(
             f"{_name(cells, parts, place)}: {cells.mean[place]:.4g} on {int(cells.count[place])} rows"
             for place in listed[:_LISTED]
-        ),
+        )
+        + (f"\nand {more} more" if more else ""),
     )
 
 

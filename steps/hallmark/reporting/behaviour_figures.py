@@ -33,7 +33,10 @@ _WORDS = {
 
 
 def slices(value: Any) -> list[Exhibit]:
-    """From `hallmark.behaviour.slices.judge_slices`: the weakest first, with the limit that each has to hold."""
+    """From `hallmark.behaviour.slices.judge_slices`: those that refuse first, then the weakest; with the limit.
+
+    A slice that is only weak, or beyond the limit by chance at most, is a warning.
+    """
     found = mapping(value)
     whole = number(found.get("value"))
     classes = found.get("measure") == "accuracy"
@@ -54,19 +57,27 @@ def slices(value: Any) -> list[Exhibit]:
                 high=high,
                 limits=() if limit is None else (limit,),
                 reference=whole,
-                result="warning" if beyond or entry.get("weak") is True else "",
+                result="refused"
+                if entry.get("refused") is True
+                else "warning"
+                if beyond or entry.get("weak") is True
+                else "",
             )
         )  # fmt: skip
     looked = count(found.get("looked"))
     if whole is None or looked is None:
         return []
-    entries.sort(key=lambda entry: entry.value if classes else -entry.value)
-    weak = count(found.get("weak")) or 0
+    entries.sort(key=lambda entry: (entry.result != "refused", entry.value if classes else -entry.value))
+    weak, refused = count(found.get("weak")) or 0, count(found.get("refused")) or 0
+    more = refused - sum(entry.result == "refused" for entry in entries)
     pairs, every = count(found.get("tested_pairs")), count(found.get("all_pairs"))
     some = f", of {pairs} of {every} pairs of columns" if pairs is not None and every and pairs < every else ""
     note = (
         f"{looked} slices were looked at{some}; {weak} are worse than their rest by more than chance (p below"
-        f" {told(number(found.get('significance')))} after Holm). The thin line is all rows' {told(whole)}"
+        f" {told(number(found.get('significance')))} after Holm)"
+        + (f"; {refused} refuse the model" if refused else "")
+        + (f", {more} of them not shown here" if more > 0 else "")
+        + f". The thin line is all rows' {told(whole)}"
         + (f", the dashed one the limit {told(limit)}." if limit is not None else ".")
     )
     measure = _WORDS["accuracy" if classes else "mae"].capitalize()

@@ -81,6 +81,23 @@ def test_each_limit_has_a_check_of_its_own() -> None:
     assert [check.passed for check in checks] == [True, False]
 
 
+def test_the_clearest_slice_is_named_and_a_cut_list_says_how_many_more() -> None:
+    generator = np.random.default_rng(4)
+    kinds = np.repeat(np.arange(14), 100)
+    wrong = generator.random(1400) < np.where(kinds < 12, 0.6, 0.0)
+    features = pl.DataFrame({"row": np.arange(1400), "kind": [f"kind {kind}" for kind in kinds]})
+    findings = judge_slices(features, answered(wrong), rules(minimum=0.9, depth=1))
+    (check,) = findings.checks
+    assert check.value.startswith("12 of 14 slices beyond; clearest kind = kind ")
+    assert check.detail.splitlines()[0] in check.value
+    assert check.detail.endswith("\nand 2 more")
+    figure = found_in(findings)
+    assert figure["refused"] == 12
+    assert all(entry["refused"] for entry in figure["weakest"][:10])
+    (check,) = judge_slices(features, answered(wrong), rules(minimum=0.1, depth=1)).checks
+    assert "; worst kind = " in check.value
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_noise_among_many_slices_is_not_called_weak(seed: int) -> None:
     features = table(1500, seed)

@@ -216,6 +216,19 @@ def test_the_weakest_slice_stands_first_and_the_limit_is_the_strictest() -> None
     assert "< 0.0001" in exhibit.table.rows[0].cells
 
 
+def test_slices_that_refuse_come_first_and_those_not_shown_are_counted() -> None:
+    weakest = [
+        {"name": "a", "rows": 50, "value": 0.6, "low": 0.5, "high": 0.7, "p": 0.01, "weak": True, "refused": True},
+        {"name": "b", "rows": 9, "value": 0.5, "low": 0.2, "high": 0.8, "p": 0.04, "weak": True, "refused": False},
+    ]
+    value = {"measure": "accuracy", "value": 0.9, "looked": 9, "weak": 4, "refused": 3, "significance": 0.05,
+             "weakest": weakest, "limits": {"minimum": 0.7}}  # fmt: skip
+    (exhibit,) = behaviour_figures.slices(value)
+    assert exhibit.table is not None
+    assert [(row.cells[0], row.result) for row in exhibit.table.rows] == [("a", "refused"), ("b", "warning")]
+    assert "3 refuse the model, 2 of them not shown here." in exhibit.note
+
+
 def test_a_group_that_was_left_out_says_why() -> None:
     entry = {"columns": ["sex"], "left_out": {"x": "3 rows, fewer than 30"}, "metrics": [], "groups": [
         {"name": "x", "rows": 3, "compared": False, "rates": {"accuracy": 1.0}, "low": 0.4, "high": 1.0}]}  # fmt: skip
