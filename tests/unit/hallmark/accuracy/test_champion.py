@@ -58,6 +58,16 @@ def test_a_ratio_that_no_model_can_reach_says_so() -> None:
     assert "no model can reach that" in check.detail
 
 
+def test_more_rows_are_advised_only_where_the_value_itself_keeps_the_margin() -> None:
+    rule = "{metric: accuracy, rule: non-inferiority, margin: 0.05}"
+    near, far = judged(rule, told(2, rows=60), told(0, rows=60)), judged(rule, told(20, rows=60), told(0, rows=60))
+    assert not near.passed
+    assert not far.passed
+    assert near.limit == "shown to be no more than 0.05 worse (p below 0.05)"
+    assert "more independent rows" in near.detail
+    assert far.detail.startswith("improve the model or its data")
+
+
 def test_of_an_error_a_hundredth_less_is_asked() -> None:
     assert judged("metric: rmse", numbers(0.9), numbers(1.0)).passed
     check = judged("metric: rmse", numbers(1.0), numbers(1.0))
