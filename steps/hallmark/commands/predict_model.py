@@ -18,6 +18,7 @@ any candidate is loaded, and measured in turn with it. What was right when it wa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -158,19 +159,30 @@ def run(params: Params, context: Context) -> Outcome:
         checks,
         passed=f"the model was loaded safely and predicted {questions.rows.len()} rows",
         refused=f"{checks[-1].name}: no; {checks[-1].value}",
-        solution=_SOLUTIONS[checks[-1].name.startswith(_OF_CHAMPION)],
+        solution=_solution(checks[-1], model.model.format),
         digests=digests,
     )
     return Outcome(report=report, results=results)
 
 
-_SOLUTIONS = {
-    False: "mend the model or its training script; if a type that the file holds is harmless, the policy's owner may "
-    "add it to model.trustedTypes",
-    True: "the model in production is not one that this policy lets run: let the policy's owners allow its format and "
-    "types as long as it is compared with, or deliver once under a policy without model.champion",
-}
-"""By whether it is the champion that was refused."""
+def _solution(check: Check, format_: str) -> str:
+    """What to do about the check that says no; only files that name types can be helped by trusting one."""
+    if check.name.startswith(_OF_CHAMPION):
+        return (
+            "the model in production is not one that this policy lets run: let the policy's owners allow its format "
+            "and types as long as it is compared with, or deliver once under a policy without model.champion"
+        )
+    if format_ == "onnx":
+        return "mend the model or its training script"
+    if re.search(r"\b__main__\.", check.value):
+        return (
+            "use classes of a library instead: classes of the training script (__main__) cannot be loaded outside it, "
+            "even if the policy trusted them"
+        )
+    return (
+        "mend the model or its training script; if a type that the file holds is harmless, the policy's owner may "
+        "add it to model.trustedTypes"
+    )
 
 
 def _champion(params: Params) -> InProduction | None:

@@ -1,6 +1,7 @@
 import json
 import os
 import pickle
+import sys
 import zipfile
 from collections.abc import Callable
 from functools import partial
@@ -140,7 +141,9 @@ def test_an_onnx_file_that_is_not_self_contained_is_refused(prepared: Workshop, 
     make(prepared.folder("model") / "model.onnx", prepared.root / "canary")
     use(prepared, "onnx")
     check = "the file is self-contained and of standard operators"
-    assert_refused(prepared, prepared.run("predict-model"), check, words)
+    run = prepared.run("predict-model")
+    assert_refused(prepared, run, check, words)
+    assert run.report["solution"] == "mend the model or its training script"
 
 
 @pytest.mark.parametrize("name", ["os.system", "array of objects"])
@@ -199,6 +202,22 @@ def test_a_type_that_the_policy_trusts_is_loaded(prepared: Workshop) -> None:
     run = prepared.run("predict-model")
     assert run.exit_code == 0, run.told
     assert "sklearn.tree._tree.Tree" in run.check(TRUSTED)["value"]
+
+
+class Scaled(StandardScaler):  # type: ignore[misc]
+    """What a training script may define."""
+
+
+def test_a_class_of_the_training_script_is_not_to_be_trusted(
+    prepared: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Scaled, "__module__", "__main__")
+    monkeypatch.setattr(sys.modules["__main__"], "Scaled", Scaled, raising=False)
+    put(prepared, fitted(prepared, make_pipeline(Scaled(), SVC())))
+    run = prepared.run("predict-model")
+    assert_refused(prepared, run, TRUSTED, "__main__.Scaled")
+    assert "classes of the training script (__main__) cannot be loaded outside it" in run.report["solution"]
+    assert "trustedTypes" not in run.report["solution"]
 
 
 def _cut(path: Path) -> None:
