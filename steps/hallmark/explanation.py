@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from hallmark.explained_behaviour import RULES as BEHAVIOUR
 from hallmark.gate_report import Check, GateReport
 from hallmark.judgement import wilson_interval
 from hallmark.reporting.run import Gate, Run
@@ -124,7 +125,8 @@ def _words(report: GateReport, check: Check) -> Words:
 
 def _anything(report: GateReport, check: Check) -> Words:
     limit = f"; asked for: {check.limit}" if check.limit else ""
-    detail = [line.strip() for line in check.detail.splitlines() if line.strip()][:SHOWN]
+    lines = [line.strip() for line in check.detail.splitlines() if line.strip()]
+    detail = lines[:SHOWN] + ([f"and {len(lines) - SHOWN} more lines"] if len(lines) > SHOWN else [])
     rows = _rows(report, check)
     what = f"{check.name}: {check.value or 'no'}{limit}{rows}" + (f" ({'; '.join(detail)})" if detail else "")
     return what, report.solution
@@ -154,6 +156,7 @@ def _metric(report: GateReport, check: Check) -> Words | None:
     judged = value if not bound else low if minimum is not None else high
     at = f"the {'lower' if minimum is not None else 'upper'} end of its 95 % interval" if bound else "it"
     side = "below" if minimum is not None else "above"
+    keeps = bound and (value >= limit if minimum is not None else value <= limit)
     what = f"{check.name} is {value:.4g}, and {at}{f' ({judged:.4g})' if bound else ''} is {side} {limit:g}"
     rows = _number(next((c.value for c in report.checks if c.name == "rows judged"), ""))
     if check.name == "accuracy" and minimum is not None and rows:
@@ -163,7 +166,7 @@ def _metric(report: GateReport, check: Check) -> Words | None:
     return (
         what,
         f"{check.name} would have to be {abs(judged - limit):.4g} {'higher' if side == 'below' else 'lower'}"
-        + (", or be measured on more rows, which narrows the interval" if bound else "")
+        + (", or be measured on more rows, which narrows the interval" if keeps else "")
         + ": improve the model or its data",
     )
 
@@ -180,8 +183,9 @@ def _champion(report: GateReport, check: Check) -> Words | None:
     )
     if "no model can reach" in check.detail:
         return what, check.detail
-    if high < 0:
-        return what, "improve the model or its data until it is as good as the one in production"
+    if not check.detail.startswith("more independent rows"):
+        good = "is as good as the one in production" if high < 0 else "reaches that"
+        return what, f"improve the model or its data until it {good}"
     return what, (
         "improve the model; if it is good enough already, the validators have to provide more independent rows, "
         "which show smaller differences"
@@ -218,7 +222,8 @@ def _same_data(_: GateReport, check: Check) -> Words:
 
 
 def _format(_: GateReport, check: Check) -> Words:
-    allowed = check.limit.removeprefix("allowed: ")
+    *others, last = check.limit.removeprefix("allowed: ").split(", ")
+    allowed = f"{', '.join(others)} or {last}" if others else last
     return (
         f"the model's file is {check.value}, and the policy takes {allowed} only",
         f"let the training script write the model as {allowed}, and name that in hallmark.yaml",
@@ -325,6 +330,7 @@ RULES: tuple[tuple[str, str, Callable[[GateReport, Check], Words | None]], ...] 
     ("verify-model", r"^gate ", _gate),
     ("verify-model", r"^the container answers as the model$", _container),
     ("verify-model", r"^champion$", _champion),
+    *(("verify-model", pattern, rule) for pattern, rule in BEHAVIOUR),
     ("verify-model", r"", _metric),
     ("predict-model", r"^the policy allows the format$", _format),
     ("", r"^verdict's age$", _age),

@@ -54,8 +54,9 @@ class _Group:
 def judge_fairness(groups: pl.DataFrame, found: Outcomes, rules: Fairness, *, where: str) -> Findings:
     """A check for each limit, and one for the groups that are compared.
 
-    Figures: `fairness` [{columns, positive, rows, decide, left_out, groups: [{name, rows, compared, rates, low, high}],
-    metrics: [{name, value, low, high, limit, held, lowest, highest}]}]. `rates` holds selection_rate,
+    Figures: `fairness` [{columns, positive, rows, decide, left_out, groups: [{name, rows, positives, compared, rates,
+    low, high}], metrics: [{name, rate, value, low, high, limit, held, lowest, highest}]}]. `positives` counts the rows
+    of the positive class; `rate` is the one that sets the two groups furthest apart. `rates` holds selection_rate,
     true_positive_rate, false_positive_rate and accuracy, or mean_error and mae; null where there is none. `low` and
     `high` of a group are of its accuracy, or its mae. Intervals are 95 %; a difference's is a percentile bootstrap
     within the groups, and lies somewhat too high where the groups hardly differ: noise makes some difference.
@@ -191,20 +192,21 @@ def _rates(values: Floats, classes: bool) -> Rates:
 def _spread(metric: str, rates: Rates) -> Floats:
     """A metric over the groups (the last axis), of rates that no group lacks everywhere."""
     of, _, kind = metric.rpartition("_")
-    found = []
-    for name in _SPREAD_OF[of]:
-        known = np.isfinite(rates[name])
-        low = np.where(known, rates[name], np.inf).min(axis=-1)
-        high = np.where(known, rates[name], -np.inf).max(axis=-1)
-        none = ~known.any(axis=-1)
-        if kind == "difference":
-            with np.errstate(invalid="ignore"):
-                found.append(np.where(none, 0.0, high - low))
-        else:
-            with np.errstate(invalid="ignore", divide="ignore"):
-                found.append(np.where(none | (high <= 0), 1.0, low / high))
+    found = [_apart(rates[name], kind) for name in _SPREAD_OF[of]]
     worst: Floats = np.max(found, axis=0) if kind == "difference" else np.min(found, axis=0)
     return worst
+
+
+def _apart(rate: Floats, kind: str) -> Floats:
+    """The difference or the ratio of the highest and the lowest group."""
+    known = np.isfinite(rate)
+    low = np.where(known, rate, np.inf).min(axis=-1)
+    high = np.where(known, rate, -np.inf).max(axis=-1)
+    none = ~known.any(axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        if kind == "difference":
+            return np.where(none, 0.0, high - low)
+        return np.where(none | (high <= 0), 1.0, low / high)
 
 
 def _metric(
@@ -221,13 +223,14 @@ def _metric(
     # The bootstrap's percentiles need not hold what was measured.
     low, high = min(low, value), max(high, value)
     decisive = value if rules.decide == "estimate" else (high if kind == "difference" else low)
-    spread = {rate: float(np.ptp(measured[rate])) for rate in _SPREAD_OF[of]}
-    widest = measured[max(spread, key=lambda rate: spread[rate])]
+    apart = {rate: float(_apart(measured[rate], kind)) for rate in _SPREAD_OF[of]}
+    rate = (max if kind == "difference" else min)(apart, key=lambda rate: apart[rate])
+    widest = measured[rate]
     lowest, highest = compared[int(widest.argmin())].name, compared[int(widest.argmax())].name
     # Differences of shares are no exact numbers.
     held = decisive <= limit + 1e-12 if kind == "difference" else decisive >= limit - 1e-12
     return {
-        "name": name, "value": value, "low": low, "high": high, "limit": limit, "held": bool(held),
+        "name": name, "rate": rate, "value": value, "low": low, "high": high, "limit": limit, "held": bool(held),
         "lowest": lowest, "highest": highest,
     }  # fmt: skip
 
@@ -273,6 +276,7 @@ def _group_figure(group: _Group, classes: bool, shown: list[str], compared: bool
     return {
         "name": group.name,
         "rows": group.rows,
+        "positives": round(group.values[_TP] + group.values[_FN]) if "true_positive_rate" in shown else None,
         "compared": compared,
         "rates": {name: rounded(float(rates[name])) for name in shown},
         "low": low,

@@ -51,6 +51,14 @@ def values(found: Findings) -> dict[str, float]:
     return {metric["name"]: metric["value"] for metric in found.figures["fairness"][0]["metrics"]}
 
 
+def test_the_rate_that_differs_most_names_the_groups_and_their_positives() -> None:
+    figure = judged(**LIMITS).figures["fairness"][0]
+    rates = {metric["name"]: metric["rate"] for metric in figure["metrics"]}
+    assert rates["equalized_odds_difference"] == "true_positive_rate"
+    assert rates["accuracy_difference"] == "accuracy"
+    assert [group["positives"] for group in figure["groups"]] == [50, 100]
+
+
 def refused(found: Findings) -> list[str]:
     return [check.name for check in found.checks if not check.passed]
 

@@ -105,6 +105,19 @@ def test_what_the_champion_is_better_in_is_told_in_numbers(trial: Trial, explain
     assert "first: allow" in explained("verify-model")
 
 
+def test_more_rows_are_advised_only_where_the_value_itself_keeps_its_limit() -> None:
+    for value, keeps in ((0.92, True), (0.88, False)):
+        metric = {"name": "f1", "value": value, "low": 0.85, "high": 0.95, "minimum": 0.9, "decide": "bound"}
+        (reason,) = one(refusing(Check(name="f1", passed=False), metrics=[metric])).reasons
+        assert ("narrows the interval" in reason.change) is keeps
+
+
+def test_formats_are_offered_with_or() -> None:
+    check = Check(name="the policy allows the format", passed=False, value="pickle", limit="allowed: skops, onnx")
+    (reason,) = one(refusing(check, command="predict-model")).reasons
+    assert "write the model as skops or onnx, and" in reason.change
+
+
 def test_overlapping_rows_are_counted_and_those_to_take_out_named(workshop: Workshop, explained: Explained) -> None:
     workshop.write_training(pl.concat([workshop.training, workshop.independent.head(3)]))
     trial = Trial(workshop)
@@ -156,6 +169,12 @@ def one(report: GateReport) -> Explanation:
     return explain(Run(name="", gates=(gate,)))
 
 
+def refusing(*checks: Check, command: str = "verify-model", **figures: Any) -> GateReport:
+    return GateReport(
+        command=command, status="refused", summary="no", solution="s", checks=checks, figures=figures, exit_code=1
+    )
+
+
 def test_a_check_that_nobody_knows_is_told_by_its_own_words() -> None:
     check = Check(name="the moon", passed=False, value="half", limit="full", detail="seen from here")
     report = GateReport(command="train", status="refused", summary="no", solution="wait", checks=(check,), exit_code=1)
@@ -186,9 +205,11 @@ HOSTILE: list[Any] = [None, {}, "x", 1, [1], [{"name": "accuracy"}], [{"name": "
 @pytest.mark.parametrize("figure", HOSTILE, ids=json.dumps)
 def test_odd_figures_take_no_explanation_away(figure: Any) -> None:
     for command in ("verify-model", "test-code", "check-code", "validate-data"):
-        names = ("accuracy", "coverage", "rows judged", "the repository's own tests", "required gates", "verdict's age")
+        names = ("accuracy", "coverage", "rows judged", "the repository's own tests", "required gates", "verdict's age",
+                 "accuracy in every slice", "accuracy_difference by sex", "robust to noise: accuracy lost",
+                 "throughput")  # fmt: skip
         checks = tuple(Check(name=name, passed=False, value="odd", limit="odd") for name in names)
-        figures = dict.fromkeys(("metrics", "failed_tests", "failing_rows", "findings"), figure)
+        figures = dict.fromkeys(("metrics", "failed_tests", "failing_rows", "findings", "fairness"), figure)
         report = GateReport(
             command=command, status="refused", summary="no", solution="s", checks=checks, figures=figures, exit_code=1
         )
