@@ -54,10 +54,14 @@ def finished(kind: str, name: str, where: str, *, seconds: float) -> list[Object
     found: list[Object] = []
 
     def ended() -> bool:
+        # The run alone first: to ask for all of it each time would take a good part of the machine that it runs on.
+        run = kubectl.get(kind.lower(), name, namespace=where)
+        if run is not None and _condition(run) == "Unknown":
+            return False
         found[:] = _objects(kind, name, where)
         return all(_condition(item) in ("True", "False") for item in found)
 
-    until(ended, f"{kind} {where}/{name} to end", seconds=seconds, pause=1)
+    until(ended, f"{kind} {where}/{name} to end", seconds=seconds, pause=2)
     return found
 
 
