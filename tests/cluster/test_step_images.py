@@ -157,15 +157,16 @@ def test_the_sample_is_trained_and_predicts(trained):
         "prepare-evaluation",
         reads=["data"],
         writes=["features", "labels"],
-        results=["features-digest", "labels-digest", "training-data-digest", "independent-data-digest"],
+        results=["features-digest", "probes-digest", "labels-digest", "training-data-digest", "independent-data-digest"],
     )
     trained.step(
         "predict-model",
         f"--features-digest={trained.result('features-digest')}",
+        f"--probes-digest={trained.result('probes-digest')}",
         f"--model-digest={trained.result('model-digest')}",
         reads=["features", "model"],
         writes=["predictions"],
-        results=["predictions-digest"],
+        results=["predictions-digest", "performance-digest"],
     )
     assert trained.result("predictions-digest").startswith("sha256:")
 
