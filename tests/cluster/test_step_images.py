@@ -157,7 +157,7 @@ def test_the_sample_is_trained_and_predicts(trained):
         "prepare-evaluation",
         reads=["data"],
         writes=["features", "labels"],
-        results=["features-digest", "probes-digest", "labels-digest", "training-data-digest", "independent-data-digest"],
+        results=["features-digest", "probes-digest", "labels-digest"],
     )
     trained.step(
         "predict-model",
