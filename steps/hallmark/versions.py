@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterable
 from importlib import metadata
 
 from hallmark import __version__
@@ -16,7 +17,6 @@ LIBRARIES = (
     "pyarrow",
     "scikit-learn",
     "scipy",
-    "shap",
     "skops",
 )
 """Those that can change what a gate finds."""
@@ -24,8 +24,13 @@ LIBRARIES = (
 
 def installed() -> dict[str, str]:
     """Hallmark's, Python's and the libraries' versions by name; a library that is not installed is left out."""
-    found = {"hallmark": __version__, "python": platform.python_version()}
-    for name in LIBRARIES:
+    return {"hallmark": __version__, "python": platform.python_version(), **of(LIBRARIES)}
+
+
+def of(names: Iterable[str]) -> dict[str, str]:
+    """The libraries' versions by name; one that is not installed is left out."""
+    found = {}
+    for name in names:
         try:
             found[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

@@ -16,10 +16,9 @@ import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
-from hallmark import guard, left_behind
+from hallmark import guard, left_behind, versions
 from hallmark.command import Context, Outcome
 from hallmark.contract import param, path, result
 from hallmark.documents.model import Model, Scalar, load_model
@@ -119,7 +118,7 @@ def describe(model: Model, digests: Mapping[str, str]) -> dict[str, object]:
         },
         "seed": model.training.seed,
         "parameters": dict(model.training.parameters),
-        "environment": {"python": platform.python_version(), "libraries": _versions()},
+        "environment": {"python": platform.python_version(), "libraries": versions.of(LIBRARIES)},
     }
 
 
@@ -198,13 +197,3 @@ def _flag(name: str) -> str:
 
 def _text(value: Scalar) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for name in LIBRARIES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
