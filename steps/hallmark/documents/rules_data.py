@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 from hallmark.documents.loading import Document
 from hallmark.documents.model import RepositoryPath, relative
 from hallmark.documents.rules_drift import Drift
-from hallmark.documents.rules_inputs import SCHEMES, Digest, InputRules, TableRules, is_remote
+from hallmark.documents.rules_inputs import SCHEMES, Digest, InputRules, TableRules, is_database, is_remote
 from hallmark.documents.rules_quality import Quality
 from hallmark.documents.tighter import Fewer, Fixed, Lower
 
@@ -37,7 +37,7 @@ class IndependentData(InputRules):
 
     @model_validator(mode="after")
     def _sql_is_of_databases(self) -> Self:
-        if (self.sql is not None) != self.path.startswith(("postgresql://", "postgres://")):
+        if (self.sql is not None) != is_database(self.path):
             raise ValueError("sql goes with a path that begins with postgresql://, and such a path with sql")
         return self
 

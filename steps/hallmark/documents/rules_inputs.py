@@ -10,7 +10,8 @@ from pydantic import Field, model_validator
 from hallmark.documents.loading import Document
 from hallmark.documents.tighter import Earlier, Fixed, Higher, Lower
 
-SCHEMES = ("s3", "http", "https", "postgresql", "postgres")
+_DATABASES = ("postgresql", "postgres")
+SCHEMES = ("s3", "http", "https", *_DATABASES)
 """Of locations that have to be fetched; every other location is a path."""
 
 Digest = Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
@@ -106,3 +107,9 @@ class InputRules(TableRules):
 def is_remote(location: str) -> bool:
     """Whether it has to be fetched. A location that looks like one of an unknown kind counts as such."""
     return "://" in location
+
+
+def is_database(location: str) -> bool:
+    """Whether rows are asked for there, and not files."""
+    scheme, separator, _ = location.partition("://")
+    return bool(separator) and scheme in _DATABASES

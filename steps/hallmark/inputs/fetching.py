@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from hallmark.documents.rules_inputs import SCHEMES, InputRules
+from hallmark.documents.rules_inputs import SCHEMES, InputRules, is_database
 from hallmark.errors import BadInputError
 from hallmark.files import sha256_bytes, sha256_file
 from hallmark.inputs import local
@@ -19,7 +19,6 @@ from hallmark.inputs.errors import cannot_read
 from hallmark.inputs.formats import SNIFFED_BYTES
 from hallmark.inputs.unpack import Budget
 
-DATABASES = ("postgresql", "postgres")
 LFS_POINTER = b"version https://git-lfs"
 ROWS_FILE = "rows.arrow"
 """What a database gave."""
@@ -61,7 +60,7 @@ def fetch(
     """
     deadline = time.monotonic() + rules.timeout
     scheme = scheme_of(location, what)
-    if scheme in DATABASES:
+    if is_database(location):
         return _asked(location, own / ROWS_FILE, credential, rules, budget, deadline, what)
     if scheme == "s3":
         from hallmark.inputs import s3
@@ -113,7 +112,7 @@ def shown(location: str) -> str:
     >>> shown("https://data.example.com/iris.csv?X-Amz-Signature=abc")
     'https://data.example.com/iris.csv'
     """
-    if location.partition("://")[0] in ("http", "https", *DATABASES):
+    if is_database(location) or location.partition("://")[0] in ("http", "https"):
         return location.partition("#")[0].partition("?")[0]
     return location
 

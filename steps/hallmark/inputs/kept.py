@@ -8,10 +8,10 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from hallmark.documents.rules_inputs import InputRules
+from hallmark.documents.rules_inputs import InputRules, is_database
 from hallmark.errors import BadInputError
-from hallmark.inputs.errors import WrongDigestError, cannot_read
-from hallmark.inputs.fetching import DATABASES, Fetched, fetch
+from hallmark.inputs.errors import WrongDigestError, told
+from hallmark.inputs.fetching import Fetched, fetch
 from hallmark.inputs.opening import Input, opened, scratch_folder
 from hallmark.inputs.unpack import Budget
 
@@ -30,7 +30,7 @@ def keep(location: str, folder: Path, *, rules: InputRules, credential: Path | N
         BadInputError: it is missing, too large, or may not be read.
         ToolFailedError: a service did not answer, or the disk is full.
     """
-    with _written(what), scratch_folder(folder, what) as own:
+    with told(what), scratch_folder(folder, what) as own:
         shutil.rmtree(folder / _FOLDER, ignore_errors=True)
         budget = Budget(rules.maximum_bytes)
         found = fetch(location, base=own, own=own, credential=credential, rules=rules, budget=budget, what=what)
@@ -60,8 +60,7 @@ def open_kept(location: str, folder: Path, *, scratch: Path, rules: InputRules, 
         if not names or names != sorted(set(names)) or (len(names) > 1 and not several):
             raise ValueError("names that `keep` would not have written")
         files = {name: kept / str(number) for number, name in enumerate(names)}
-        database = location.partition("://")[0] in DATABASES
-        found = Fetched(files=files, several=several, digests={}, database=database)
+        found = Fetched(files=files, several=several, digests={}, database=is_database(location))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInputError(f"{what} was not fetched", solution="let fetch-data run before") from error
     with (
@@ -69,11 +68,3 @@ def open_kept(location: str, folder: Path, *, scratch: Path, rules: InputRules, 
         opened(found, own, location=location, rules=rules, budget=Budget(rules.maximum_bytes), what=what) as data,
     ):
         yield data
-
-
-@contextlib.contextmanager
-def _written(what: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise cannot_read(what, error) from error
