@@ -43,7 +43,7 @@ from hallmark.datasets import (
     TRAINING_FILE,
     read_frame,
 )
-from hallmark.documents.model import load_model
+from hallmark.documents.model import Model, load_model
 from hallmark.documents.policy import Policy, load_policy
 from hallmark.documents.rules_model import Limit, ShareAtLeast
 from hallmark.errors import BadInputError
@@ -127,7 +127,10 @@ EXAMPLE = (
 class _Measured:
     """What the data say, before any limit is looked at."""
 
+    model: Model
+    """What the maker says of it."""
     labels: pl.DataFrame
+    probes: pl.DataFrame | None
     predictions: pl.DataFrame
     sample: Answers | Numbers
     standing: Standing | None
@@ -154,7 +157,7 @@ def run(params: Params, context: Context) -> Outcome:
     policy = load_policy(params.policy, expected_digest=params.policy_digest)
     limits = _limits(params, policy)
     measured = _measure(params, policy)
-    digests = _digests(params)
+    digests = _digests(params, measured.standing)
     evidence = read_evidence(params.gates, params.reports, digests)
     judged = _judged(measured.sample, limits)
     against_champion, champion = _against_champion(params, policy, measured)
@@ -223,7 +226,7 @@ def _against_champion(params: Params, policy: Policy, measured: _Measured) -> tu
 def _behaviour(params: Params, policy: Policy, measured: _Measured) -> Findings:
     """Slices, groups and changed rows. The labels' folder, whose digest was found right, holds all but the features."""
     require_digest(FEATURES_FILE, sha256_file(params.features / FEATURES_FILE), params.features_digest)
-    model = load_model(params.labels)
+    model = measured.model
     features = read_frame(params.features / FEATURES_FILE, what=FEATURES_FILE)
     return judge_behaviour(
         features.select(ROW, *model.data.features),
@@ -232,7 +235,7 @@ def _behaviour(params: Params, policy: Policy, measured: _Measured) -> Findings:
         policy.model.behaviour,
         task=policy.model.task,
         groups=_if_there(params.labels / GROUPS_FILE),
-        key=_if_there(params.labels / PROBES_FILE),
+        key=measured.probes,
         own=model.behaviour,
         offered=policy.data.independent.features,
     )
@@ -275,6 +278,8 @@ def _measure(params: Params, policy: Policy) -> _Measured:
     same = _same(policy)
     found = _standing(params)
     return _Measured(
+        model=load_model(params.labels),
+        probes=probes,
         labels=labels.select(ROW, NUMBER, LABEL),
         predictions=table,
         sample=sample(truth, table, PREDICTIONS_FILE, policy.model),
@@ -302,9 +307,8 @@ def _standing(params: Params) -> Standing | None:
     )
 
 
-def _digests(params: Params) -> dict[str, str]:
+def _digests(params: Params, champion: Standing | None) -> dict[str, str]:
     """This delivery's artefacts by the names that every report uses."""
-    champion = _standing(params)
     return {
         "source": params.source_digest,
         "policy": params.policy_digest,
@@ -329,7 +333,7 @@ def _verdict(
     evidence: dict[str, Evidence],
     checks: list[Check],
 ) -> Verdict:
-    candidate, described = image(params.candidate_image, params.image_digest), load_model(params.labels)
+    candidate, described = image(params.candidate_image, params.image_digest), measured.model
     if urlsplit(params.repository_url).password is not None:
         raise BadInputError("--repository-url holds a password", solution="hand over fetch-source's result")
     try:
