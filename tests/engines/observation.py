@@ -43,16 +43,16 @@ def _task(status: Mapping[str, Any]) -> dict[str, Any]:
         "reason": condition["reason"],
         "message": condition["message"],
         "retries": [earlier["conditions"][0]["reason"] for earlier in status.get("retriesStatus", [])],
-        "steps": {step["name"]: _step(step) for step in status.get("steps", [])},
+        "steps": {step["name"]: told for step in status.get("steps", []) if (told := _step(step))},
         "sidecars": [sidecar["name"] for sidecar in status.get("sidecars", [])],
         "results": _results(status),
     }
 
 
-def _step(step: Mapping[str, Any]) -> str:
-    """Whether a step of a task that was cut short had begun depends on how quickly pods start: that is not told."""
+def _step(step: Mapping[str, Any]) -> str | None:
+    """How a step ended. Nothing of one that was cut short: whether it had begun depends on how quickly pods start."""
     ended, reason = step.get("terminated"), step.get("terminationReason")
-    return f"{reason} {ended['exitCode']}" if ended and reason not in CUT_SHORT else "cut short"
+    return f"{reason} {ended['exitCode']}" if ended and reason not in CUT_SHORT else None
 
 
 def _results(status: Mapping[str, Any]) -> dict[str, Any]:
