@@ -210,8 +210,9 @@ def _tools() -> list[Path]:
     """What stands in for the step image: cosign, the virtual environment, its interpreter, and the steps' own code.
 
     The interpreter of a virtual environment is a link to another folder, and an editable install leads to `steps`.
+    Beside the programs lie images with the state of their own builds, which are no step's to read.
     """
-    return [TOOLS, Path(sys.prefix), Path(sys.base_prefix).resolve(), ROOT / "steps"]
+    return [TOOLS / "bin", Path(sys.prefix), Path(sys.base_prefix).resolve(), ROOT / "steps"]
 
 
 def pipeline_run(project: Project, run_name: str, revision: str) -> dict[str, Any]:

@@ -11,10 +11,11 @@ import yaml
 from hallmark.errors import BadInputError
 from hallmark.process import run
 from laptop.base_image import BaseImage
-from laptop.delivery import Sides, set_up
+from laptop.delivery import Sides, set_up, tkn_solo
 from laptop.keys import KeyPair
 from laptop.registry import Registry
 from laptop.repositories import head
+from laptop.setup import TOOLS
 from laptop.world import World
 
 SAMPLE = Path(__file__).resolve().parents[3] / "samples/iris"
@@ -158,3 +159,11 @@ def test_a_folder_without_git_is_committed_as_it_is_and_that_is_told(world, side
     told = []
     assert head(set_up(world, sides, "iris", told.append).source)
     assert told == [f"{sides.repository} is no git repository of its own: a commit is made from the folder as it is"]
+
+
+def test_steps_are_shown_programs_and_not_what_lies_beside_them(world, sides, tmp_path):
+    """An image that is made there leaves a registry's credential behind where its build is cut short."""
+    project = set_up(world, sides, "iris")
+    shown = [Path(word.partition("=")[2]) for word in tkn_solo(project, tmp_path) if word.startswith("--tools=")]
+    assert TOOLS / "bin" in shown
+    assert not any((TOOLS / name).is_relative_to(folder) for folder in shown for name in ("step-images", "base-image"))
