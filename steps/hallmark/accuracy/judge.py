@@ -59,10 +59,7 @@ def judge_classes(answers: Answers, limits: Mapping[str, Limit]) -> Judged:
     found["accuracy"] = replace(found["accuracy"], low=low, high=high)
     judged = _judged(found, limits, answers.rows, {"accuracy": f"{right} of {answers.rows}; "})
     accuracy = judged.metrics["accuracy"]
-    drawn = figures.of_classes(answers)
-    if accuracy.minimum is not None:
-        drawn["accuracy"] = accuracy.model_dump(include={"value", "low", "high", "minimum"})
-    findings = replace(judged.findings, figures={**judged.findings.figures, **drawn})
+    findings = replace(judged.findings, figures={**judged.findings.figures, **figures.of_classes(answers)})
     return replace(judged, findings=findings, accuracy=f"{accuracy.value:.6g}")
 
 

@@ -8,6 +8,8 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
+from hallmark import judgement
+
 Floats = npt.NDArray[np.float64]
 
 REPEATS = 2000
@@ -16,18 +18,14 @@ _BLOCK = 4_000_000
 
 
 def wilson(hits: Floats, totals: Floats, confidence: float = 0.95) -> tuple[Floats, Floats]:
-    """The score intervals of many shares (E. B. Wilson, JASA 22, 1927, p. 209); `totals` > 0.
+    """The score intervals of many shares, from 0 to 1; `totals` > 0.
 
     >>> low, high = wilson(np.array([57.0]), np.array([60.0]))
     >>> float(low[0].round(4)), float(high[0].round(4))
     (0.863, 0.9829)
     """
-    z = NormalDist().inv_cdf(0.5 + confidence / 2)
-    share, squared = hits / totals, z * z
-    centre = share + squared / (2 * totals)
-    spread = z * np.sqrt(share * (1 - share) / totals + squared / (4 * totals * totals))
-    scale = 1 + squared / totals
-    return np.maximum(0.0, (centre - spread) / scale), np.minimum(1.0, (centre + spread) / scale)
+    low, high = judgement.wilson(hits, totals, NormalDist().inv_cdf(0.5 + confidence / 2))
+    return np.maximum(0.0, low), np.minimum(1.0, high)
 
 
 def mean_interval(values: Floats, generator: np.random.Generator) -> tuple[float, float]:

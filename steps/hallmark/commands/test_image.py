@@ -31,8 +31,8 @@ from hallmark.errors import BadInputError
 from hallmark.files import DIGEST, require_digest, sha256_file, sha256_tree
 from hallmark.gate_report import Check, decide
 from hallmark.inference_client import BadAnswerError, Server
+from hallmark.judgement import same_number
 from hallmark.labels import canonical
-from hallmark.regression import same_number
 
 EXAMPLE = (
     "hallmark test-image --source=run/source --policy=policy --features=run/features --predictions=run/predictions "

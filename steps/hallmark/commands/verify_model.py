@@ -11,7 +11,6 @@ delivery. The verdict is written also when it refuses; only a passing one is eve
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -23,40 +22,23 @@ from hallmark.accuracy.classes import Answers
 from hallmark.accuracy.judge import Judged, judge_classes, judge_numbers
 from hallmark.accuracy.mistakes import worst_mistakes
 from hallmark.accuracy.numbers import Numbers
-from hallmark.accuracy.reading import VALUE, by_row, require_rows, sample
 from hallmark.behaviour.gate import judge_behaviour
 from hallmark.command import Context, Outcome
-from hallmark.comparison import Standing, answers_of, judge_against, standing
+from hallmark.comparison import Standing, judge_against, standing
 from hallmark.contract import param, path, result
-from hallmark.datasets import (
-    FEATURES_FILE,
-    FINGERPRINT,
-    GROUPS_FILE,
-    LABEL,
-    LABELS_FILE,
-    NUMBER,
-    PREDICTION,
-    PREDICTIONS_FILE,
-    PROBES_FILE,
-    RESPONSES_FILE,
-    ROW,
-    TRAINING_FILE,
-    read_frame,
-)
-from hallmark.documents.model import Model, load_model
+from hallmark.datasets import FEATURES_FILE, GROUPS_FILE, NUMBER, ROW, read_frame
 from hallmark.documents.policy import Policy, load_policy
 from hallmark.documents.rules_model import Limit, ShareAtLeast
 from hallmark.errors import BadInputError
 from hallmark.evidence import Evidence, read_evidence
-from hallmark.files import require_digest, sha256_file, sha256_tree
+from hallmark.files import sha256_file
 from hallmark.findings import Findings, together
-from hallmark.fingerprints import overlap
 from hallmark.gate_report import Check, decide, failures
+from hallmark.handed_over import Handed, Measured, if_there, measure
 from hallmark.image_reference import image
 from hallmark.performance.document import PERFORMANCE_FILE, read_performance
 from hallmark.performance.document import Measured as Performance
 from hallmark.performance.judgement import judge_performance
-from hallmark.regression import same_number
 from hallmark.run_checks import container_check, data_checks, gate_checks
 from hallmark.verdict import (
     Metric,
@@ -123,40 +105,27 @@ EXAMPLE = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Measured:
-    """What the data say, before any limit is looked at."""
-
-    model: Model
-    """What the maker says of it."""
-    labels: pl.DataFrame
-    probes: pl.DataFrame | None
-    predictions: pl.DataFrame
-    sample: Answers | Numbers
-    standing: Standing | None
-    champion: Answers | Numbers | None
-    overlap: float
-    compared: int
-    """Rows that the container answered."""
-    mismatches: int
-    """Of them, those where it answered otherwise than the model."""
-
-    @property
-    def rows(self) -> int:
-        return self.sample.rows
-
-
 def run(params: Params, context: Context) -> Outcome:
     """Judge, and write verdict.json.
 
     `figures` holds `metrics` [{name, value, low, high, minimum, maximum, decide}] and what `accuracy.figures` says;
-    where the policy asks for it `champion`, as `accuracy.champion` says; where the accuracy has a limit `accuracy`
-    {value, low, high, minimum}; those of the packages `behaviour` and `performance`, and
-    `accuracy.mistakes`.
+    where the policy asks for it `champion`, as `accuracy.champion` says; those of the packages `behaviour` and
+    `performance`, and `accuracy.mistakes`.
     """
     policy = load_policy(params.policy, expected_digest=params.policy_digest)
     limits = _limits(params, policy)
-    measured = _measure(params, policy)
+    measured = measure(
+        policy,
+        labels=Handed(folder=params.labels, digest=params.labels_digest),
+        predictions=Handed(folder=params.predictions, digest=params.predictions_digest),
+        responses=Handed(folder=params.responses, digest=params.responses_digest),
+        champion=standing(
+            folder=params.champion_digest,
+            image=params.champion_image,
+            model=params.champion_model_digest,
+            predictions=params.champion_predictions_digest,
+        ),
+    )
     digests = _digests(params, measured.standing)
     evidence = read_evidence(params.gates, params.reports, digests)
     judged = _judged(measured.sample, limits)
@@ -216,95 +185,40 @@ def _judged(sample: Answers | Numbers, limits: dict[str, Limit]) -> Judged:
     return judge_classes(sample, limits) if isinstance(sample, Answers) else judge_numbers(sample, limits)
 
 
-def _against_champion(params: Params, policy: Policy, measured: _Measured) -> tuple[Findings, VerdictChampion | None]:
+def _against_champion(params: Params, policy: Policy, measured: Measured) -> tuple[Findings, VerdictChampion | None]:
     rules = policy.model.champion
     if rules is None:
         return Findings(), None
     return judge_against(measured.sample, measured.champion, rules, measured.standing, model=params.model_digest)
 
 
-def _behaviour(params: Params, policy: Policy, measured: _Measured) -> Findings:
+def _behaviour(params: Params, policy: Policy, measured: Measured) -> Findings:
     """Slices, groups and changed rows. The labels' folder, whose digest was found right, holds all but the features."""
-    require_digest(FEATURES_FILE, sha256_file(params.features / FEATURES_FILE), params.features_digest)
     model = measured.model
-    features = read_frame(params.features / FEATURES_FILE, what=FEATURES_FILE)
+    handed = Handed(folder=params.features, digest=params.features_digest)
+    features = read_frame(handed.checked(FEATURES_FILE), what=FEATURES_FILE)
     return judge_behaviour(
         features.select(ROW, *model.data.features),
         measured.labels,
         measured.predictions,
         policy.model.behaviour,
         task=policy.model.task,
-        groups=_if_there(params.labels / GROUPS_FILE),
+        groups=if_there(params.labels / GROUPS_FILE),
         key=measured.probes,
         own=model.behaviour,
         offered=policy.data.independent.features,
     )
 
 
-def _mistakes(policy: Policy, measured: _Measured) -> Findings:
+def _mistakes(policy: Policy, measured: Measured) -> Findings:
     """The worst of them, by the row's number in the independent data."""
     numbers = measured.labels.sort(ROW)[NUMBER].cast(pl.Int64).to_numpy()
     return worst_mistakes(measured.sample, numbers, show_values=policy.data.quality.failing_rows.show_values)
 
 
 def _performance(params: Params) -> Performance:
-    file = params.predictions / PERFORMANCE_FILE
-    require_digest(PERFORMANCE_FILE, sha256_file(file), params.performance_digest)
-    return read_performance(file)
-
-
-def _if_there(file: Path) -> pl.DataFrame | None:
-    return read_frame(file, what=file.name) if file.exists() else None
-
-
-def _measure(params: Params, policy: Policy) -> _Measured:
-    """Read what the other tasks wrote, after its digests were found right."""
-    require_digest("the folder of labels", sha256_tree(params.labels), params.labels_digest)
-    predictions, responses = params.predictions / PREDICTIONS_FILE, params.responses / RESPONSES_FILE
-    require_digest(PREDICTIONS_FILE, sha256_file(predictions), params.predictions_digest)
-    require_digest(RESPONSES_FILE, sha256_file(responses), params.responses_digest)
-    labels = read_frame(params.labels / LABELS_FILE, what=LABELS_FILE)
-    training = read_frame(params.labels / TRAINING_FILE, what=TRAINING_FILE)
-    table = read_frame(predictions, what=PREDICTIONS_FILE)
-    truth, told = by_row(labels, LABEL, LABELS_FILE), by_row(table, PREDICTION, PREDICTIONS_FILE)
-    answered = by_row(read_frame(responses, what=RESPONSES_FILE), PREDICTION, RESPONSES_FILE)
-    probes = _if_there(params.labels / PROBES_FILE)
-    require_rows(told[ROW], [truth[ROW]] if probes is None else [truth[ROW], probes[ROW]], PREDICTIONS_FILE)
-    compared = answered.join(truth.select(ROW), on=ROW).join(told, on=ROW, suffix="_told")
-    if compared.height != answered.height:
-        raise BadInputError(
-            f"{RESPONSES_FILE} is not about the same rows as the labels", solution="hand over the results of one run"
-        )
-    same = _same(policy)
-    found = _standing(params)
-    return _Measured(
-        model=load_model(params.labels),
-        probes=probes,
-        labels=labels.select(ROW, NUMBER, LABEL),
-        predictions=table,
-        sample=sample(truth, table, PREDICTIONS_FILE, policy.model),
-        standing=found,
-        champion=answers_of(found, params.predictions, truth, policy.model),
-        overlap=overlap(labels[FINGERPRINT], training[FINGERPRINT]),
-        compared=answered.height,
-        mismatches=sum(not same(*pair) for pair in compared.select(VALUE, f"{VALUE}_told").rows()),
-    )
-
-
-def _same(policy: Policy) -> Callable[[str, str], bool]:
-    """Whether the container's answer is the model's."""
-    if policy.model.task == "classification":
-        return str.__eq__
-    return lambda one, other: same_number(one, other, policy.image.tolerance)
-
-
-def _standing(params: Params) -> Standing | None:
-    return standing(
-        folder=params.champion_digest,
-        image=params.champion_image,
-        model=params.champion_model_digest,
-        predictions=params.champion_predictions_digest,
-    )
+    handed = Handed(folder=params.predictions, digest=params.performance_digest)
+    return read_performance(handed.checked(PERFORMANCE_FILE))
 
 
 def _digests(params: Params, champion: Standing | None) -> dict[str, str]:
@@ -327,7 +241,7 @@ def _digests(params: Params, champion: Standing | None) -> dict[str, str]:
 
 def _verdict(
     params: Params,
-    measured: _Measured,
+    measured: Measured,
     metrics: dict[str, Metric],
     champion: VerdictChampion | None,
     evidence: dict[str, Evidence],
