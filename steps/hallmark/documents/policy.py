@@ -10,12 +10,11 @@ from pydantic import Field
 
 from hallmark.documents.inheritance import load_levels, merge
 from hallmark.documents.loading import Document, validate
-from hallmark.documents.model import RepositoryPath
 from hallmark.documents.rules_code import Code
 from hallmark.documents.rules_data import Data
-from hallmark.documents.rules_inputs import Digest
 from hallmark.documents.rules_model import ModelRules
-from hallmark.documents.tighter import Fewer, FewerOfAll, Fixed, Free, Higher, Lower, More
+from hallmark.documents.rules_signing import Signing
+from hallmark.documents.tighter import FewerOfAll, Fixed, Free, Higher, Lower, More
 from hallmark.files import require_digest, sha256_mounted
 
 FILE_NAME = "policy.yaml"
@@ -55,25 +54,6 @@ class ImageRules(Document):
     maximum_mismatches: Lower[int] = Field(default=0, ge=0, description="Answers that may differ from the model's own.")
     tolerance: Lower[float] = Field(
         default=1e-6, ge=0, lt=1, description="Of a regression: relative difference up to which answers are the same."
-    )
-
-
-class Signing(Document):
-    public_keys: Fewer[list[RepositoryPath]] = Field(
-        default=["cosign.pub"],
-        min_length=1,
-        description="Keys that may have signed a release, beside this policy (PEM).",
-    )
-    valid_for: Lower[int | None] = Field(
-        default=365,
-        ge=1,
-        le=36_500,
-        description="Days after which a verdict is no longer good for a deployment; null: it is good for ever.",
-    )
-    trusted_policies: Fewer[list[Digest]] = Field(
-        default_factory=list,
-        description="Digests of earlier editions of the policy's folder: an image that was judged by one of them may "
-        "still be deployed, if its verdict holds what this edition asks.",
     )
 
 
