@@ -4,7 +4,6 @@ the tasks of a run hand to each other."""
 from __future__ import annotations
 
 import contextlib
-import difflib
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -22,6 +21,7 @@ from hallmark.inputs.errors import told
 from hallmark.inputs.fetching import shown
 from hallmark.inputs.kept import open_kept
 from hallmark.inputs.opening import Input, open_input
+from hallmark.nearest import did_you_mean, hinted
 
 ROW = "row"
 NUMBER = "number"
@@ -138,19 +138,16 @@ def require_columns(dataset: Dataset, model: Model, *, beside: Sequence[str] = (
     columns, known = [*features, label], dataset.opened.schema.names()
     for column in columns:
         if column not in known:
-            near = difflib.get_close_matches(column, known, n=1)
-            hint = f"did you mean {near[0]}? " if near else ""
             raise BadInputError(
                 f"the {dataset.name} data {dataset.file} has no column {column}, which hallmark.yaml names",
-                solution=f"{hint}correct data.features or data.label in hallmark.yaml, or the data",
+                solution=hinted(column, known, "correct data.features or data.label in hallmark.yaml, or the data"),
             )
     further = [name for name in beside if name not in columns]
     for name in further:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
             raise BadInputError(
                 f"policy.yaml names column {name}, which the {dataset.name} data {dataset.file} does not have",
-                solution=f"did you mean {near[0]}?" if near else "correct the policy, or the data",
+                solution=did_you_mean(name, known, "correct the policy, or the data"),
             )
     return dataset.frame.select([*(plain(dataset, column) for column in columns), *further])
 

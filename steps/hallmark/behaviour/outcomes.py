@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
@@ -14,6 +13,7 @@ import polars as pl
 from hallmark.datasets import LABEL, PREDICTION, ROW
 from hallmark.errors import BadInputError
 from hallmark.labels import canonical
+from hallmark.nearest import did_you_mean
 
 Task = Literal["classification", "regression"]
 Floats = npt.NDArray[np.float64]
@@ -145,8 +145,7 @@ def require_known(names: Collection[str], known: Collection[str], where: str, wh
     """Raises BadInputError, with the nearest known name, where one is unknown."""
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, sorted(known), n=1)
             raise BadInputError(
                 f"{where} names {what} {name}, which is not there",
-                solution=f"did you mean {near[0]}?" if near else f"name one of {', '.join(sorted(known)[:10])}",
+                solution=did_you_mean(name, known, f"name one of {', '.join(sorted(known)[:10])}"),
             )

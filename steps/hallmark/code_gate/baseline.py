@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import difflib
 import hashlib
 import json
 import re
@@ -15,6 +14,7 @@ from pathlib import Path
 from hallmark.documents import loading
 from hallmark.documents.baseline import Accepted, Baseline
 from hallmark.errors import BadInputError
+from hallmark.nearest import did_you_mean
 from hallmark.reporting.sarif import Finding
 
 WHAT = "the baseline of accepted findings (code.baseline in the policy)"
@@ -100,10 +100,9 @@ def load(folder: Path, name: str, tools: Sequence[str]) -> Baseline:
     seen: set[str] = set()
     for position, entry in enumerate(baseline.accepted):
         if entry.tool not in tools:
-            near = difflib.get_close_matches(entry.tool, tools, n=1)
             raise BadInputError(
                 f"{name}: accepted.{position}.tool: there is no tool {entry.tool}",
-                solution=f"did you mean {near[0]}?" if near else f"the tools are {', '.join(tools)}",
+                solution=did_you_mean(entry.tool, tools, f"the tools are {', '.join(tools)}"),
             )
         if entry.fingerprint in seen:
             raise BadInputError(

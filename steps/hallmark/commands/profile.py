@@ -10,7 +10,6 @@ Refuses (bad input) data that cannot be read, without rows, and columns without 
 
 from __future__ import annotations
 
-import difflib
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from hallmark.documents.rules_drift import Sampling
 from hallmark.errors import BadInputError
 from hallmark.files import sha256_file
 from hallmark.gate_report import Check, decide
+from hallmark.nearest import did_you_mean
 
 _PATTERN = "*?["
 
@@ -106,9 +106,8 @@ def _columns(params: Params, known: Sequence[str], what: str) -> list[str]:
     wanted = list(dict.fromkeys([*params.columns, *([params.label] if params.label else [])]))
     for name in wanted:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
             raise BadInputError(
                 f"{what} has no column {name}",
-                solution=f"did you mean {near[0]}?" if near else f"it has {', '.join(known[:20])}",
+                solution=did_you_mean(name, known, f"it has {', '.join(known[:20])}"),
             )
     return wanted if params.columns else list(known)

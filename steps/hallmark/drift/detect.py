@@ -8,7 +8,6 @@ place of the data, can add to a statistic stands in the figures.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from hallmark.errors import BadInputError
 from hallmark.files import inside
 from hallmark.findings import Findings
 from hallmark.gate_report import Check
+from hallmark.nearest import did_you_mean
 
 TRAINING = "training"
 """`reference` in the rules, where it is no profile."""
@@ -146,8 +146,7 @@ def _family(side: Source | Profile, column: str) -> Family:
 
 
 def _near(name: str, known: Collection[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]}?" if near else "correct the name, or the data"
+    return did_you_mean(name, known, "correct the name, or the data")
 
 
 def _references(

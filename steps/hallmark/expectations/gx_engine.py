@@ -8,7 +8,6 @@ data stay out of the results.
 from __future__ import annotations
 
 import contextlib
-import difflib
 import json
 import logging
 import os
@@ -19,6 +18,7 @@ from typing import Any
 from hallmark.errors import BadInputError
 from hallmark.expectations.results import RESULT_KEYS, WITHOUT_OBSERVED, Outcome, plain
 from hallmark.expectations.suite import Entry
+from hallmark.nearest import did_you_mean
 from hallmark.redaction import redacted
 
 _PLACE = "hallmark"
@@ -61,10 +61,9 @@ def _expectation(place: int, entry: Entry) -> Any:
 
     known = list_registered_expectation_implementations()
     if entry.type not in known:
-        near = difflib.get_close_matches(entry.type, known, n=1)
         raise BadInputError(
             f"{entry.where} is of the unknown type {entry.type}",
-            solution=f"did you mean {near[0]}?" if near else "great-expectations' gallery lists the types",
+            solution=did_you_mean(entry.type, known, "great-expectations' gallery lists the types"),
         )
     try:
         return ExpectationConfiguration(

@@ -6,7 +6,6 @@ data; one that saw no value did not hold, whatever it says.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
@@ -17,6 +16,7 @@ from hallmark.errors import BadInputError
 from hallmark.expectations.polars_engine import engine as polars_engine
 from hallmark.expectations.results import Engine, Outcome, Result, judged
 from hallmark.expectations.suite import Entry, Suite
+from hallmark.nearest import did_you_mean
 
 Choice = Literal["auto", "polars", "gx"]
 CHOICES: tuple[Choice, ...] = ("auto", "polars", "gx")
@@ -77,10 +77,9 @@ def run_suite(suite: Suite, data: pl.LazyFrame, *, engine: Choice = "auto") -> l
 def _require_columns(entry: Entry, columns: Collection[str]) -> None:
     for column in entry.columns:
         if column not in columns and entry.type != "expect_column_to_exist":
-            near = difflib.get_close_matches(column, columns, n=1)
             raise BadInputError(
                 f"{entry.where} is about column {column}, which the data does not have",
-                solution=f"did you mean {near[0]}?" if near else "correct the suite, or the data",
+                solution=did_you_mean(column, columns, "correct the suite, or the data"),
             )
 
 

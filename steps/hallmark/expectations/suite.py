@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any, Literal, cast
 
 from hallmark.errors import BadInputError
 from hallmark.files import inside
+from hallmark.nearest import did_you_mean
 
 MAXIMUM_BYTES = 4 << 20
 SUITE_KEYS = ("name", "id", "expectations", "meta", "notes")
@@ -114,6 +114,6 @@ def _require_keys(where: str, value: object, known: Iterable[str]) -> None:
                 solution=f"rename {key} to {OLD_KEYS[key]}, as since 1.0, and check the kwargs of each expectation",
             )
         if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
-            raise BadInputError(f"{where}: unknown key {key}", solution=hint)
+            raise BadInputError(
+                f"{where}: unknown key {key}", solution=did_you_mean(key, known, f"known here: {', '.join(known)}")
+            )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 
 import polars as pl
@@ -11,6 +10,7 @@ from hallmark.documents.rules_inputs import InputRules, RowLimits, Schema
 from hallmark.findings import Findings
 from hallmark.gate_report import Check
 from hallmark.inputs.opening import Input
+from hallmark.nearest import nearest
 
 _SHOWN = 10
 _ACCEPTED = {
@@ -131,8 +131,8 @@ def _columns(opened: Input, schema: Schema) -> Iterator[Check]:
 
 
 def _with_hint(name: str, others: list[str]) -> str:
-    near = difflib.get_close_matches(name, others, n=1)
-    return f"{name} (is {near[0]} meant?)" if near else name
+    near = nearest(name, others)
+    return f"{name} (is {near} meant?)" if near else name
 
 
 def _shown(items: Iterable[str]) -> str:

@@ -5,7 +5,6 @@ What comes from elsewhere is hashed while it is written, so that what was hashed
 
 from __future__ import annotations
 
-import difflib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from hallmark.inputs import local
 from hallmark.inputs.errors import cannot_read
 from hallmark.inputs.formats import SNIFFED_BYTES
 from hallmark.inputs.unpack import Budget
+from hallmark.nearest import nearest
 
 LFS_POINTER = b"version https://git-lfs"
 ROWS_FILE = "rows.arrow"
@@ -123,10 +123,10 @@ def scheme_of(location: str, what: str) -> str:
     if not separator:
         return ""
     if scheme not in SCHEMES:
-        near = difflib.get_close_matches(scheme, SCHEMES, n=1)
+        near = nearest(scheme, SCHEMES)
         raise BadInputError(
             f"{what}: {scheme[:20]}:// is no kind of location",
-            solution=f"did you mean {near[0]}://?" if near else f"known here: paths and {', '.join(SCHEMES)}",
+            solution=f"did you mean {near}://?" if near else f"known here: paths and {', '.join(SCHEMES)}",
         )
     try:
         parts = urlsplit(location)

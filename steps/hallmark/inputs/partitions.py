@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 from urllib.parse import unquote
@@ -11,6 +10,7 @@ from urllib.parse import unquote
 import polars as pl
 
 from hallmark.errors import BadInputError
+from hallmark.nearest import nearest
 
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 """Hive's name of the folder whose key is null."""
@@ -45,8 +45,8 @@ def _require_same_columns(first: str, expected: Sequence[str], name: str, found:
     missing = [column for column in expected if column not in found]
     extra = [column for column in found if column not in expected]
     if missing:
-        near = difflib.get_close_matches(missing[0], extra, n=1)
-        hint = f"did you mean {missing[0]} by {near[0]}? " if near else ""
+        near = nearest(missing[0], extra)
+        hint = f"did you mean {missing[0]} by {near}? " if near else ""
         raise BadInputError(
             f"{what}: {name} has no column {missing[0]}, which {first} has",
             solution=f"{hint}write all files with the same columns",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from hallmark.errors import BadInputError
+from hallmark.nearest import hinted
 
 BATCH_ROWS = 1 << 18
 PASS_ROWS = 6_000_000
@@ -48,11 +48,9 @@ class Table:
         known = self.schema.names()
         for column in columns:
             if column not in known:
-                near = difflib.get_close_matches(column, known, n=1)
-                hint = f"did you mean {near[0]}? " if near else ""
                 raise BadInputError(
                     f"{where} names column {column}, which the {self.name} data does not have",
-                    solution=f"{hint}correct the name there, or the data",
+                    solution=hinted(column, known, "correct the name there, or the data"),
                 )
 
     def batches(self, expressions: Sequence[pl.Expr]) -> Iterator[pl.DataFrame]:
