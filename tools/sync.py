@@ -82,10 +82,12 @@ def expected_task(text: str) -> str:
     commands = commands_of(task)
     params = _merged(flag for name in commands for flag in flags_of(load(name).Params) if flag.kind == "param")
     written = set(re.findall(r"\$\(results\.([^.)]+)\.path\)", text))
-    results = [(flag.name, flag.description) for name in commands for flag in flags_of(load(name).Results)]
-    results = [entry for entry in [*results, REPORT_DIGEST] if entry[0] in written]
+    results = [flag for name in commands for flag in flags_of(load(name).Results) if flag.name in written]
     text = _between(text, "params", [line for flag in params for line in _param_lines(flag)])
-    return _between(text, "results", [line for name, what in results for line in _result_lines(name, what)])
+    lines = [line for flag in results for line in _result_lines(flag)]
+    if REPORT_DIGEST[0] in written:
+        lines += _described(*REPORT_DIGEST)
+    return _between(text, "results", lines)
 
 
 def commands_of(task: dict[str, Any]) -> list[str]:
@@ -106,7 +108,7 @@ def _merged(flags: Iterable[Flag]) -> list[Flag]:
 
 
 def _param_lines(flag: Flag) -> list[str]:
-    lines = [f"- name: {flag.name}", f"  description: {_scalar(flag.description)}"]
+    lines = _described(flag.name, flag.description)
     if flag.tekton_type == "array":
         lines.append("  type: array")
     if flag.tekton_default is not None:
@@ -114,7 +116,13 @@ def _param_lines(flag: Flag) -> list[str]:
     return lines
 
 
-def _result_lines(name: str, description: str) -> list[str]:
+def _result_lines(flag: Flag) -> list[str]:
+    keys = ", ".join(f"{key}: {{type: string}}" for key in flag.properties)
+    typed = ["  type: object", f"  properties: {{{keys}}}"] if keys else []
+    return [*_described(flag.name, flag.description), *typed]
+
+
+def _described(name: str, description: str) -> list[str]:
     return [f"- name: {name}", f"  description: {_scalar(description)}"]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import json
 import os
 import signal
 import sys
@@ -16,7 +17,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from hallmark.command import COMMANDS, Command, Context, Outcome, load
-from hallmark.contract import Flag, flags_of, parse_value
+from hallmark.contract import Artifact, Flag, flags_of, parse_value
 from hallmark.errors import BadInputError, HallmarkError, InternalError, ToolFailedError
 from hallmark.files import sha256_bytes, write_text
 from hallmark.gate_report import Check, GateReport
@@ -155,12 +156,12 @@ def _write(name: str, command: Command, outcome: Outcome, options: argparse.Name
         _replace(Path(options.result_report_digest), sha256_bytes(text.encode()))
 
 
-def _replace(target: Path, value: str | None) -> None:
+def _replace(target: Path, value: str | Artifact | None) -> None:
     """Write a result, or take away what code of the model's repository may have put in its place."""
     if value is None:
         target.unlink(missing_ok=True)
     else:
-        write_text(target, value)
+        write_text(target, json.dumps(value.properties()) if isinstance(value, Artifact) else value)
 
 
 def _error_report(name: str, error: HallmarkError) -> GateReport:

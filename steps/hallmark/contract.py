@@ -29,8 +29,35 @@ def path(description: str, *, default: Any = MISSING) -> Any:
 
 
 def result(description: str, *, name: str = "") -> Any:
-    """A Tekton result: a string under 1 KB; None is not written. `name`: where Chains reads an UPPER_SNAKE one."""
+    """A Tekton result, under 1 KB; None is not written. Types: str, and :class:`Artifact` or one of its kinds.
+
+    Args:
+        name: where Tekton Chains has to know the result by a name that is not made of lower-case words.
+    """
     return dataclasses.field(default=None, metadata={"kind": "result", "description": description, "name": name})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """An artefact that Tekton Chains names in its provenance, as a result of type object.
+
+    Chains takes one for an input where the result is called `*ARTIFACT_INPUTS`:
+    https://tekton.dev/docs/chains/slsa-provenance/#type-hinting
+    """
+
+    uri: str
+    digest: str
+    """`sha256:<hex>`."""
+
+    def properties(self) -> dict[str, str]:
+        return {field.name: str(getattr(self, field.name)) for field in dataclasses.fields(self)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuiltArtifact(Artifact):
+    """One that the task made: a subject of Chains' provenance where the result is called `*ARTIFACT_OUTPUTS`."""
+
+    isBuildArtifact: str = "true"  # noqa: N815 - the property's name is Chains'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +80,13 @@ class Flag:
 
     @property
     def tekton_type(self) -> str:
-        return "array" if self.type == tuple[str, ...] else "string"
+        return "array" if self.type == tuple[str, ...] else "object" if self.properties else "string"
+
+    @property
+    def properties(self) -> list[str]:
+        """The keys of a result that is an object."""
+        declared, _ = _unwrap(self.type)
+        return [field.name for field in dataclasses.fields(declared)] if dataclasses.is_dataclass(declared) else []
 
     @property
     def tekton_default(self) -> str | list[str] | None:

@@ -6,7 +6,8 @@ seconds and not a training. Git LFS pointers are replaced by what they name.
 
 Trusts: the git server for what the branch holds. Nothing in the repository: files are written byte for byte, no hook,
 filter or submodule is followed, and a link that leads out of the tree is bad input. Its `.lfsconfig` does not count:
-the credential goes to the repository's own server, or to the one that the policy names (`source.lfs.server`).
+the credential goes to the repository's own server; to another one that the policy names (`source.lfs.server`) only if
+the credential's owner lists that policy beside it.
 Refuses nothing as a gate; what cannot be delivered is bad input.
 """
 
@@ -17,6 +18,7 @@ import shutil
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from hallmark import history as histories
 from hallmark.command import Context, Outcome
@@ -28,10 +30,11 @@ from hallmark.documents.rules_inputs import is_remote
 from hallmark.errors import BadInputError
 from hallmark.files import atomic_path, sha256_tree
 from hallmark.gate_report import Check, GateReport, decide
+from hallmark.image_builder import builder, containerfile
 from hallmark.inputs import lfs
 from hallmark.inputs.fetching import find
 from hallmark.inputs.unpack import Budget
-from hallmark.release import repository_checks
+from hallmark.release import POLICIES, repository_checks, require_accepted
 from hallmark.tools.git import check_url, session
 from hallmark.tools.git_lfs import Repository
 
@@ -52,7 +55,9 @@ class Params:
     history: Path = path("Where a bare repository with all branches is written, for questions of ancestry")
     policy: Path = path("The validators' folder with policy.yaml")
     credential: Path | None = path(
-        "Folder with `username` and `password`, or `ssh-privatekey` and `known_hosts`", default=None
+        "Folder with `username` and `password`, or `ssh-privatekey` and `known_hosts`; if it has `policies`, a list of "
+        "digests, it is used for no other policy, and without that list for no Git LFS server but the repository's own",
+        default=None,
     )
 
 
@@ -61,6 +66,8 @@ class Results:
     commit: str | None = result("Full SHA of the commit")
     commit_time: str | None = result("The committer's date, seconds since 1970")
     repository_url: str | None = result("The repository's URL without a user name")
+    chains_git_commit: str | None = result("The commit, for Tekton Chains", name="CHAINS-GIT_COMMIT")
+    chains_git_url: str | None = result("The repository's URL, for Tekton Chains", name="CHAINS-GIT_URL")
     source_digest: str | None = result("Digest of the checked out tree")
     policy_digest: str | None = result("Digest of the validators' folder")
     model_name: str | None = result("The model's name, from hallmark.yaml")
@@ -82,6 +89,7 @@ def run(params: Params, context: Context) -> Outcome:
     strange = repository_checks(url, policy)
     if failures := [check for check in strange if not check.passed]:
         return Outcome(report=_refused(failures), results=None)
+    _require_consent(params, policy.source.lfs, pinned)
     _empty(params.source, params.history)
     context.say(f"fetching {url}")
     with session(params.repository_url, params.credential) as git, tempfile.TemporaryDirectory() as scratch:
@@ -105,6 +113,8 @@ def run(params: Params, context: Context) -> Outcome:
         commit=commit,
         commit_time=str(time),
         repository_url=url,
+        chains_git_commit=commit,
+        chains_git_url=url,
         source_digest=sha256_tree(params.source),
         policy_digest=pinned,
         model_name=model.metadata.name,
@@ -113,6 +123,29 @@ def run(params: Params, context: Context) -> Outcome:
         independent_data="fetched" if is_remote(policy.data.independent.path) else "given",
     )
     return Outcome(report=_report(results, model, submodules, objects), results=results)
+
+
+def _require_consent(params: Params, rules: Lfs, policy_digest: str) -> None:
+    """Whoever starts a run binds policy and credential: a policy of theirs could name a server of theirs.
+
+    Raises:
+        BadInputError: the credential is for other policies, or would be sent to a server that this one names.
+    """
+    if require_accepted(params.credential, policy_digest, "the git credential") or params.credential is None:
+        return
+    key = (params.credential / "ssh-privatekey").is_file()  # which git-lfs sends to nobody by HTTP
+    if not key and rules.server is not None and _origin(rules.server) != _origin(params.repository_url):
+        raise BadInputError(
+            f"the policy names another server for Git LFS, {_origin(rules.server)}, and the git credential has no "
+            f"{POLICIES} that say whether it may be sent there",
+            solution=f"have the credential's owner put {policy_digest} into {POLICIES} beside it",
+        )
+
+
+def _origin(url: str) -> str:
+    """Scheme and host, as a credential is sent to them."""
+    parts = urlsplit(check_url(url))
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _smudge(params: Params, rules: Lfs, scratch: Path, context: Context) -> int:
@@ -178,10 +211,9 @@ def _entries(folder: Path) -> list[Path]:
 
 def _refuse_missing(source: Path, model: Model) -> None:
     find(source, model.data.training, f"hallmark.yaml: data.training: {model.data.training}")
-    named = {
-        "training.script": model.training.script,
-        "image.containerfile": model.image.containerfile,
-    }
+    named = {"training.script": model.training.script}
+    if builder(source, model) == "containerfile":
+        named["image.containerfile"] = containerfile(model)
     for key, relative in named.items():
         if not (source / relative).is_file():
             raise BadInputError(

@@ -23,7 +23,7 @@ import polars as pl
 
 from hallmark.behaviour.probes import make_probes
 from hallmark.command import Context, Outcome
-from hallmark.contract import param, path, result
+from hallmark.contract import Artifact, param, path, result
 from hallmark.datasets import (
     FEATURES_FILE,
     FINGERPRINT,
@@ -71,6 +71,10 @@ class Results:
     labels_digest: str | None = result("Digest of the labels' folder")
     training_data_digest: str | None = result("SHA-256 of the training data's file")
     independent_data_digest: str | None = result("SHA-256 of the independent data's file")
+    training_artifact: Artifact | None = result("The training data, for Tekton Chains", name="training_ARTIFACT_INPUTS")
+    independent_artifact: Artifact | None = result(
+        "The independent data, for Tekton Chains", name="independent_ARTIFACT_INPUTS"
+    )
 
 
 EXAMPLE = (
@@ -90,6 +94,7 @@ def run(params: Params, context: Context) -> Outcome:
     grouped = behaviour.group_columns(offered)
     with open_independent(params.data, params.fetched, policy) as independent:
         independent_digest = independent.digest
+        independent_artifact = Artifact(uri=independent.file, digest=independent_digest)
         # The champion may ask for other features than the candidate; which, only its signed verdict tells later on.
         others = [name for name in offered if name not in model.data.features] if policy.model.champion else []
         complete = _complete(independent, model, grouped, others)
@@ -115,6 +120,7 @@ def run(params: Params, context: Context) -> Outcome:
     context.say("prepare-evaluation: looking for its rows in the training data")
     with open_training(params.source, model, policy) as training:
         training_digest, training_rows = training.digest, training.opened.rows()
+        training_artifact = Artifact(uri=training.file, digest=training_digest)
         shared = _shared(training, model, prints, seed=independent_digest)
     write_frame(shared.alias(FINGERPRINT).to_frame(), params.labels / TRAINING_FILE)
 
@@ -124,6 +130,8 @@ def run(params: Params, context: Context) -> Outcome:
         labels_digest=sha256_tree(params.labels),
         training_data_digest=training_digest,
         independent_data_digest=independent_digest,
+        training_artifact=training_artifact,
+        independent_artifact=independent_artifact,
     )
     report = decide(
         "prepare-evaluation",
