@@ -16,6 +16,8 @@ from hallmark.tools.cosign import key_bytes
 from hallmark.verdict import CLOCK_SKEW, Metric, Verdict, VerdictChampion
 
 CHAMPION = "champion"
+POLICIES = "policies"
+"""A list beside a secret: the digests of the policies that it may be used for."""
 
 
 def verdict_checks(
@@ -152,6 +154,26 @@ def accepted_policies(file: Path, whose: str) -> frozenset[str]:
             solution="write one `sha256:<64 hexadecimal digits>` a line; a comment starts with #",
         )
     return found
+
+
+def require_accepted(credential: Path | None, policy_digest: str, whose: str) -> bool:
+    """Whether the credential's folder has a list of policies; whoever starts a run binds both, perhaps of two owners.
+
+    Args:
+        credential: folder of a mounted Secret; None: there is none to be misused.
+        whose: the credential, as people call it.
+
+    Raises:
+        BadInputError: it has a list, and this policy is not on it.
+    """
+    if credential is None or not (credential / POLICIES).exists():
+        return False
+    if policy_digest not in accepted_policies(credential / POLICIES, whose):
+        raise BadInputError(
+            f"{whose} is not for the policy {policy_digest}",
+            solution=f"bind the credential that belongs to this policy, or have its owner add the digest to {POLICIES}",
+        )
+    return True
 
 
 def _equal(name: str, found: str, expected: str) -> Check:

@@ -23,9 +23,7 @@ from hallmark.inputs.checks import identity_check
 from hallmark.inputs.errors import WrongDigestError
 from hallmark.inputs.fetching import shown
 from hallmark.inputs.kept import keep
-from hallmark.release import accepted_policies
-
-POLICIES = "policies"
+from hallmark.release import require_accepted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +56,7 @@ def run(params: Params, context: Context) -> Outcome:
             " need not be fetched from",
             solution="leave fetch-data out, or name a location such as s3://bucket/key",
         )
-    _require_accepted(params)
+    require_accepted(params.credential, params.policy_digest, "the data's credential")
     context.say(f"fetch-data: fetching {location}")
     what = f"the independent data {location}"
     try:
@@ -74,14 +72,3 @@ def run(params: Params, context: Context) -> Outcome:
         digests={"policy": params.policy_digest, "independent-data": found},
     )
     return Outcome(report=report, results=Results())
-
-
-def _require_accepted(params: Params) -> None:
-    """Whoever starts a run binds policy and credential; they need not be of one owner."""
-    if params.credential is None or not (params.credential / POLICIES).exists():
-        return
-    if params.policy_digest not in accepted_policies(params.credential / POLICIES, "the data's credential"):
-        raise BadInputError(
-            f"the data's credential is not for the policy {params.policy_digest}",
-            solution=f"bind the credential that belongs to this policy, or have its owner add the digest to {POLICIES}",
-        )

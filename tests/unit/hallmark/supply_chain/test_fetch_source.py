@@ -11,6 +11,7 @@ import pytest
 
 from hallmark.documents.policy import policy_digest
 from hallmark.files import sha256_tree
+from services.http import web_server
 
 from .supply_chain_helpers import MODEL, Called, WorkTree
 
@@ -296,3 +297,29 @@ def test_hooks_and_settings_of_the_user_change_nothing(
     assert called.code == 0, called.output
     assert not (tmp_path / "ran").exists()
     assert b"\r" not in (tmp_path / "out" / "source" / "train.py").read_bytes()
+
+
+def test_the_credential_goes_to_another_lfs_server_only_for_a_policy_that_its_owner_lists(
+    fetch: Callable[..., Called], model_tree: WorkTree, policy: Path, tmp_path: Path
+) -> None:
+    """Whoever starts a run binds the policy: one of theirs would have the credential sent to a server of theirs."""
+    with web_server() as elsewhere:
+        with (policy / "policy.yaml").open("a") as file:
+            file.write(f"source:\n  lfs: {{server: '{elsewhere.url('/lfs')}'}}\n")
+        pinned = policy_digest(policy)
+        credential = tmp_path / "credential"
+        credential.mkdir()
+        for name in ("username", "password"):
+            (credential / name).write_text("ada")
+        for listed, code, words in (
+            (None, 2, f"names another server for Git LFS, http://127.0.0.1:{elsewhere.port}"),
+            (f"sha256:{'0' * 64}\n", 2, f"the git credential is not for the policy {pinned}"),
+            ("", 2, f"the git credential is not for the policy {pinned}"),
+            (f"{pinned}  # iris\n", 0, "passed"),
+        ):
+            if listed is not None:
+                (credential / "policies").write_text(listed)
+            called = fetch(model_tree, credential=credential)
+            assert (called.code, words in called.output) == (code, True), called.output
+            assert (tmp_path / "out" / "source").exists() == (code == 0)
+        assert elsewhere.asked == []
