@@ -51,6 +51,40 @@ def require(image: Image, registry: Registry) -> None:
     _inspect(image, registry, "--raw")
 
 
+def platforms(image: Image, registry: Registry) -> dict[str, str]:
+    """The digests in a list of images, by platform; empty where `image` is a single image.
+
+    Raises:
+        BadInputError: it is neither, or the list holds anything but single images.
+        ToolFailedError: the registry does not give the manifest, or gives another one than the digest names.
+    """
+    manifest = _json(_inspect(image, registry, "--raw"), image)
+    listed = manifest.get("manifests")
+    if listed is None and manifest.get("mediaType", MANIFESTS[0]) in MANIFESTS:
+        return {}
+    entries = listed if isinstance(listed, list) else []
+    found = {_platform(entry): entry["digest"] for entry in entries if _is_image(entry)}
+    if not found or len(found) != len(entries):
+        raise BadInputError(
+            f"{image} is no image and no list of images, one for each platform ({manifest.get('mediaType')})",
+            solution="give the digest of what is to be deployed",
+        )
+    return found
+
+
+def _is_image(entry: Any) -> bool:
+    found = entry if isinstance(entry, dict) else {}
+    return found.get("mediaType") in MANIFESTS and DIGEST.fullmatch(str(found.get("digest"))) is not None
+
+
+def _platform(entry: Any) -> str:
+    told = entry.get("platform") if isinstance(entry, dict) else None
+    names = (
+        [str(told[key]) for key in ("os", "architecture", "variant") if told.get(key)] if isinstance(told, dict) else []
+    )
+    return "/".join(names) or str(entry.get("digest") if isinstance(entry, dict) else entry)
+
+
 def answers(image: Image, registry: Registry) -> bool:
     """Whether the registry gives the manifest of `image` at this moment."""
     return _inspect(image, registry, "--raw", accept=None).exit_code == 0
@@ -83,6 +117,33 @@ def copy(source: Image, source_registry: Registry, target: str, tag: str, target
             timeout=1800,
         )
         require_digest(f"the copy {target}:{tag}", digestfile.read_text(encoding="utf-8").strip(), source.digest)
+
+
+def manifest(image: Image, registry: Registry) -> Mapping[str, Any]:
+    """The manifest that `image` names, of one image or of a list. Raises ToolFailedError."""
+    return _json(_inspect(image, registry, "--raw"), image)
+
+
+def configuration(image: Image, registry: Registry) -> Mapping[str, Any]:
+    """The configuration of a single image. Raises ToolFailedError."""
+    return _json(_inspect(image, registry, "--config"), image)
+
+
+def push_layout(folder: Path, name: str, target: str, tag: str, registry: Registry, *, digest: str) -> None:
+    """Push the image `name` of an OCI layout to the repository `target` under `tag`.
+
+    Layers that the repository has already need not be in the layout.
+
+    Raises:
+        ToolFailedError: the registry does not answer or let us in, or a layer is in neither of both.
+        BadInputError: what arrived has another digest than `digest`.
+    """
+    digestfile = folder / "digest"
+    argv = ["skopeo", "--insecure-policy", "copy", "--quiet", "--preserve-digests"]
+    argv += [f"--dest-authfile={registry.authfile}", f"--dest-tls-verify={str(registry.tls_verify).lower()}"]
+    argv += [f"--digestfile={digestfile}", f"oci:{folder}:{name}", f"docker://{target}:{tag}"]
+    process.run(argv, timeout=1800)
+    require_digest(f"the pushed {target}:{tag}", digestfile.read_text(encoding="utf-8").strip(), digest)
 
 
 def download(image: Image, registry: Registry, folder: Path, *, maximum_bytes: int, timeout: float) -> list[Path]:
