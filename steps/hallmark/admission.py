@@ -21,8 +21,14 @@ from hallmark.verdict import CLOCK_SKEW, PREDICATE_TYPE
 API_VERSION, KIND = "hallmark.dev/v1alpha1", "Verdict"
 
 
-def rego(policy: Policy, policy_digest: str) -> str:
-    """The policy as Rego of OPA 0.59 and later: `data.signature.allow`, which is what cosign asks for."""
+COSIGN, CONTROLLER = ("signature", "allow"), ("sigstore", "isCompliant")
+"""The package and the rule that `cosign --policy` and sigstore's policy-controller ask Rego for (cosign's
+pkg/cosign/rego/rego.go)."""
+
+
+def rego(policy: Policy, policy_digest: str, asks: tuple[str, str] = COSIGN) -> str:
+    """The policy as Rego of OPA 0.59 and later, for who `asks`."""
+    package, rule = asks
     asked = [
         f"input.predicateType == {_text(PREDICATE_TYPE)}",
         "some subject in input.subject",
@@ -36,7 +42,7 @@ def rego(policy: Policy, policy_digest: str) -> str:
             f"some check{number} in verdict.checks\n\tcheck{number}.name == {_text(name)}"
             for number, name in enumerate(required_checks(policy))
         ),
-        f"verdict.policy in {_set(_policies(policy, policy_digest))}",
+        f"verdict.policy in {_set(accepted(policy, policy_digest))}",
         f"verdict.model.name == {_text(policy.metadata.name)}",
         *([f"verdict.source.repository in {_set(policy.source.repositories)}"] if policy.source.repositories else []),
         f"every gate in {_set(policy.required_gates)} {{ verdict.gates[gate].passed == true }}",
@@ -54,8 +60,8 @@ def rego(policy: Policy, policy_digest: str) -> str:
     body = "\n".join(f"\t{line}" for line in asked)
     return (
         f"# Written by `hallmark policy admission` from the policy {policy_digest}.\n"
-        "package signature\n\nimport rego.v1\n\n"
-        "verdict := input.predicate\n\ndefault allow := false\n\nallow if {\n" + body + "\n}\n"
+        f"package {package}\n\nimport rego.v1\n\n"
+        f"verdict := input.predicate\n\ndefault {rule} := false\n\n{rule} if {{\n{body}\n}}\n"
     )
 
 
@@ -71,7 +77,7 @@ def cue(policy: Policy, policy_digest: str, now: datetime) -> str:
             "passed": "true",
             "checks": _cue_checks(required_checks(policy)),
             "judgedAt": " & ".join(["string", '=~"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$"', *judged]),
-            "policy": " | ".join(map(_text, _policies(policy, policy_digest))),
+            "policy": " | ".join(map(_text, accepted(policy, policy_digest))),
             "model": {"name": _text(policy.metadata.name)},
             "gates": {gate: {"passed": "true"} for gate in policy.required_gates},
             "data": {
@@ -135,7 +141,8 @@ def _cue(wanted: dict[str, Any], depth: int) -> Iterator[str]:
             yield f"{head}{value}"
 
 
-def _policies(policy: Policy, policy_digest: str) -> list[str]:
+def accepted(policy: Policy, policy_digest: str) -> list[str]:
+    """The digests of the policies that a verdict may be by: this edition first."""
     return [policy_digest, *policy.signing.trusted_policies]
 
 

@@ -31,7 +31,7 @@ data:
 model:
   metrics: {accuracy: {minimum: 0.9}}
   minimumRows: 30
-signing: {publicKeys: [cosign.pub]}
+signing: {attestations: [verdict], publicKeys: [cosign.pub]}
 """ % ("0" * 64)
 
 
@@ -167,6 +167,12 @@ class Registries:
         argv += [f"--dest-authfile={self.registry_of(repository).auth_file}"]
         subprocess.run([*argv, f"oci:{folder}:it", f"docker://{repository}:it"], check=True, capture_output=True)
         return found
+
+    def copy(self, source: str, target: str) -> None:
+        """Copy an image, or whatever lies under a tag, within the releases' registry, bit by bit."""
+        argv = ["skopeo", "--insecure-policy", "copy", "--quiet", "--preserve-digests", "--src-tls-verify=false"]
+        argv += ["--dest-tls-verify=false", f"--authfile={self.releases.auth_file}"]
+        subprocess.run([*argv, f"docker://{source}", f"docker://{target}"], check=True, capture_output=True)
 
     def registry_of(self, repository: str) -> Registry:
         return self.releases if repository.startswith(self.releases.address) else self.candidates
