@@ -1,4 +1,7 @@
-"""build-image: build the image from the repository's Containerfile with the model baked in, and push it by digest.
+"""build-image: build the image with the model baked in, and push it by digest.
+
+Where the repository has no Containerfile, its image is the base, Hallmark's model server and the model
+(`hallmark.served_image`). Otherwise:
 
 The build's context is a private copy of the source and `model/model.<format>`. `RUN` has no network, the base is the
 one that the run names by digest, and every file is dated with the commit, so that the same inputs give the same digest.
@@ -21,16 +24,21 @@ from hallmark.command import Context, Outcome
 from hallmark.contract import param, path, result
 from hallmark.documents.model import Model, load_model
 from hallmark.errors import BadInputError
-from hallmark.files import inside, require_digest, sha256_file, sha256_tree, write_text
+from hallmark.files import DIGEST, inside, require_digest, sha256_file, sha256_tree, write_text
 from hallmark.gate_report import Check, decide
+from hallmark.image_builder import builder
+from hallmark.image_builder import containerfile as containerfile_of
 from hallmark.image_reference import Image, image, parse_image
 from hallmark.registry_auth import docker_config
+from hallmark.served_image import annotations, build_and_push
+from hallmark.tools import skopeo
 from hallmark.tools.buildah import MOUNT_HOLES, MOUNTS_MENDED, has_mounts, session
 from hallmark.tools.git import COMMIT, check_url
 
 EXAMPLE = (
     "hallmark build-image --source=run/source --model=run/model --source-digest=sha256:... --model-digest=sha256:... "
-    "--commit=... --commit-time=1767225600 --repository-url=https://git.example.com/team/iris.git "
+    "--data-digest=sha256:... --commit=... --commit-time=1767225600 "
+    "--repository-url=https://git.example.com/team/iris.git "
     "--base-image=registry.example.com/base/python@sha256:... --candidate-image=registry.example.com/candidates/iris"
 )
 
@@ -46,9 +54,10 @@ TAIL_LINES = 12
 @dataclass(frozen=True, kw_only=True)
 class Params:
     candidate_image: str = param("Repository that the image is pushed to, without tag")
-    base_image: str = param("Image that the Containerfile builds on (`BASE_IMAGE`), `repository@sha256:...`")
+    base_image: str = param("Image that is built on (a Containerfile's `BASE_IMAGE`), `repository@sha256:...`")
     source_digest: str = param("Digest of the source, from fetch-source")
     model_digest: str = param("Digest of the model file, from train")
+    data_digest: str = param("Digest of the training data, from train; for the label")
     commit: str = param("Full SHA of the source commit; also the tag that is pushed")
     commit_time: int = param("The commit's committer date, seconds since 1970; dates every file of the image")
     repository_url: str = param("URL of the model's repository, for the label")
@@ -80,8 +89,14 @@ def run(params: Params, context: Context) -> Outcome:
     image(params.candidate_image, base.digest)
     if not COMMIT.fullmatch(params.commit):
         raise BadInputError(f"--commit={params.commit} is no full SHA", solution="give fetch-source's result commit")
+    if not DIGEST.fullmatch(params.data_digest):
+        raise BadInputError(
+            f"--data-digest={params.data_digest} is no digest", solution="give train's result training-data-digest"
+        )
     require_digest("the source", sha256_tree(params.source), params.source_digest)
     description = load_model(params.source)
+    if builder(params.source, description) == "server":
+        return _serve(params, base, description, context)
     with (
         docker_config(params.credential) as authfile,
         session(authfile, tls_verify=params.tls_verify, base_store=params.base_store) as buildah,
@@ -89,18 +104,20 @@ def run(params: Params, context: Context) -> Outcome:
     ):
         folder = Path(scratch) / "context"
         make_context(params.source, params.model, description, params.model_digest, folder)
-        containerfile = inside(folder, description.image.containerfile)
+        name = containerfile_of(description)
+        containerfile = inside(folder, name)
         if _may_have_mounts(containerfile) and not buildah.mounts_safely():
             return _mounts_refused(params, base)
         context.say(f"base image {base}")
         pulled = buildah.pull(base)
-        context.say(f"{'pulled it' if pulled else 'it is here already'}; building {description.image.containerfile}")
+        context.say(f"{'pulled it' if pulled else 'it is here already'}; building {name}")
         built = buildah.build(
             folder,
             containerfile,
             NAME,
             build_args={"BASE_IMAGE": str(base)},
             labels=_labels(params, description),
+            annotations=annotations(_labels(params, description), base, params.commit_time),
             timestamp=params.commit_time,
         )
         output = f"{built.stdout}\n{built.stderr}"[-LOG_CHARACTERS:]
@@ -109,7 +126,34 @@ def run(params: Params, context: Context) -> Outcome:
             return _refused(params, base, output)
         context.say(f"pushing to {params.candidate_image}")
         digest = buildah.push(NAME, params.candidate_image, params.commit)
-    return _passed(params, base, image(params.candidate_image, digest))
+    return _passed(params, base, image(params.candidate_image, digest), containerfile_of(description))
+
+
+def _serve(params: Params, base: Image, description: Model, context: Context) -> Outcome:
+    """Make the image of Hallmark's own server."""
+    context.say(f"no Containerfile: Hallmark's model server on {base}")
+    file = _model_file(params.model, description)
+    with docker_config(params.credential) as authfile:
+        digest = build_and_push(
+            base,
+            params.candidate_image,
+            params.commit,
+            skopeo.Registry(authfile=authfile, tls_verify=params.tls_verify),
+            model=file,
+            model_digest=params.model_digest,
+            description=description,
+            labels=_labels(params, description),
+            created=params.commit_time,
+        )
+    return _passed(params, base, image(params.candidate_image, digest), "Hallmark's model server")
+
+
+def _model_file(model: Path, description: Model) -> Path:
+    name = f"model.{description.model.format}"
+    file = model / name
+    if file.is_symlink() or not file.is_file():
+        raise BadInputError(f"there is no {name} in {model}", solution="bind the folder that train wrote")
+    return file
 
 
 def make_context(source: Path, model: Path, description: Model, model_digest: str, target: Path) -> None:
@@ -120,10 +164,8 @@ def make_context(source: Path, model: Path, description: Model, model_digest: st
     Raises:
         BadInputError: the model is another one, or the repository holds something where the model belongs.
     """
-    name = f"model.{description.model.format}"
-    file = model / name
-    if file.is_symlink() or not file.is_file():
-        raise BadInputError(f"there is no {name} in {model}", solution="bind the folder that train wrote")
+    file = _model_file(model, description)
+    name = file.name
     shutil.copytree(source, target, symlinks=True)
     place = target / MODEL_FOLDER
     if place.is_symlink() or (place.exists() and not place.is_dir()) or (place / name).is_symlink():
@@ -151,18 +193,24 @@ def _labels(params: Params, description: Model) -> dict[str, str]:
         image_labels.SOURCE: check_url(params.repository_url),
         image_labels.SOURCE_DIGEST: params.source_digest,
         image_labels.MODEL_DIGEST: params.model_digest,
+        image_labels.DATA_DIGEST: params.data_digest,
     }
 
 
 def _digests(params: Params, base: Image) -> dict[str, str]:
-    return {"source": params.source_digest, "model": params.model_digest, "base image": base.digest}
+    return {
+        "source": params.source_digest,
+        "model": params.model_digest,
+        "training data": params.data_digest,
+        "base image": base.digest,
+    }
 
 
-def _passed(params: Params, base: Image, built: Image) -> Outcome:
+def _passed(params: Params, base: Image, built: Image, recipe: str) -> Outcome:
     report = decide(
         "build-image",
         [
-            Check(name="build", passed=True, value=f"on {base}"),
+            Check(name="build", passed=True, value=f"{recipe} on {base}"),
             Check(name="push", passed=True, value=str(built), limit=f"tag {params.commit}"),
         ],
         passed=f"built and pushed {built}",

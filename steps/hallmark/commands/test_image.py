@@ -156,7 +156,7 @@ def _prepare(params: Params) -> tuple[Policy, Server, list[Question]]:
     features, predictions = params.features / FEATURES_FILE, params.predictions / PREDICTIONS_FILE
     require_digest("the features", sha256_file(features), params.features_digest)
     require_digest("the predictions", sha256_file(predictions), params.predictions_digest)
-    server = Server(port=model.image.port, readiness=model.image.readiness, predict=model.image.predict)
+    server = Server(port=model.image.port, readiness=model.image.readiness, predict=model.predict)
     joined = pl.read_parquet(features).join(pl.read_parquet(predictions), on=ROW, how="inner", validate="1:1")
     chosen = joined.sort(ROW)[spread(joined.height, policy.image.rows)]
     if chosen.is_empty():

@@ -24,6 +24,9 @@ def relative(value: str) -> str:
 RepositoryPath = Annotated[str, AfterValidator(relative)]
 UrlPath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._~:/@%-]*$")]
 Scalar = str | int | float | bool
+SERVED_FORMATS = ("skops", "onnx")
+"""What Hallmark's own server loads: nothing that runs code while it is read."""
+SERVER_READINESS = "/v2/health/ready"
 
 
 class Metadata(Document):
@@ -73,14 +76,38 @@ class ModelFile(Document):
 
 
 class Image(Document):
-    containerfile: RepositoryPath = Field(
-        default="Containerfile", description="The model lies at `model/model.<format>` of the build's context."
+    builder: Literal["containerfile", "server"] | None = Field(
+        default=None,
+        description="server: the image is the base image, Hallmark's own model server and the model; nothing of the "
+        "repository runs in it. Default: containerfile, where there is one.",
+    )
+    containerfile: RepositoryPath | None = Field(
+        default=None,
+        description="The model lies at `model/model.<format>` of the build's context. Default: `Containerfile`, where "
+        "the repository has one.",
+    )
+    trusted_types: list[str] = Field(
+        default_factory=list,
+        description="Types in a skops file that Hallmark's server may load beyond skops' own, by full name; the "
+        "policy's list decides whether the model is accepted at all.",
     )
     port: int = Field(default=8080, gt=1023, lt=65536)
-    readiness: UrlPath = Field(default="/v2/health/ready", description="Answers 200 once the model is loaded.")
-    predict: UrlPath = Field(
-        description='Takes `{"instances": [[...], ...]}`, answers `{"predictions": [...]}` (V1 inference protocol).'
+    readiness: UrlPath = Field(default=SERVER_READINESS, description="Answers 200 once the model is loaded.")
+    predict: UrlPath | None = Field(
+        default=None,
+        description='Takes `{"instances": [[...], ...]}`, answers `{"predictions": [...]}` (V1 inference protocol); '
+        "or ends with `/infer` and takes tensors (V2, Open Inference Protocol). Default: `/v1/models/NAME:predict`.",
     )
+
+    @model_validator(mode="after")
+    def _one_way_to_build(self) -> Self:
+        if self.builder == "server" and self.containerfile is not None:
+            raise ValueError("image.builder is server, which takes no image.containerfile")
+        if self.builder == "containerfile" and self.trusted_types:
+            raise ValueError(
+                "image.trustedTypes is for image.builder: server; a Containerfile's own code loads the model"
+            )
+        return self
 
 
 Words = Annotated[str, Field(min_length=1, max_length=4000)]
@@ -115,7 +142,7 @@ class Model(Document):
     behaviour: Declared = Field(
         default_factory=Declared, description="Tests of the model's behaviour that its maker declares."
     )
-    image: Image
+    image: Image = Image()
     card: Card = Field(default_factory=Card, description="Texts for the model's card.")
 
     @model_validator(mode="after")
@@ -123,6 +150,33 @@ class Model(Document):
         if self.task == "regression" and self.model.minimum_accuracy is not None:
             raise ValueError("model.minimumAccuracy is about classes; a regression has none")
         return self
+
+    @model_validator(mode="after")
+    def _hallmark_can_serve_it(self) -> Self:
+        if self.image.builder == "server" and (reason := self.unservable):
+            raise ValueError(reason)
+        return self
+
+    @property
+    def unservable(self) -> str | None:
+        """Why Hallmark's own server cannot serve this model as it is described; None: it can."""
+        if self.model.format not in SERVED_FORMATS:
+            return f"Hallmark's server loads {' and '.join(SERVED_FORMATS)}, not {self.model.format}"
+        if self.image.readiness != SERVER_READINESS:
+            return f"Hallmark's server tells that it is ready at {SERVER_READINESS}, not {self.image.readiness}"
+        if self.predict not in self.server_paths:
+            return f"Hallmark's server predicts at {' and '.join(self.server_paths)}, not {self.predict}"
+        return None
+
+    @property
+    def server_paths(self) -> tuple[str, str]:
+        """Where Hallmark's own server predicts: V1 and V2."""
+        return f"/v1/models/{self.metadata.name}:predict", f"/v2/models/{self.metadata.name}/infer"
+
+    @property
+    def predict(self) -> str:
+        """The path that the container predicts at."""
+        return self.image.predict or self.server_paths[0]
 
 
 def load_model(source: Path) -> Model:

@@ -65,11 +65,13 @@ class Buildah:
         *,
         build_args: Mapping[str, str],
         labels: Mapping[str, str],
+        annotations: Mapping[str, str],
         timestamp: int,
     ) -> process.Completed:
         """Build the image `name` from a Containerfile that may do anything; the answer tells whether it succeeded.
 
         Args:
+            annotations: of the manifest.
             timestamp: seconds since 1970 that every file and the image are dated.
         """
         arguments = [
@@ -82,6 +84,7 @@ class Buildah:
             *(f"--cap-drop={name}" for name in DROPPED),
             *(f"--build-arg={key}={value}" for key, value in build_args.items()),
             *(f"--label={key}={value}" for key, value in labels.items()),
+            *(f"--annotation={key}={value}" for key, value in annotations.items()),
             f"--file={containerfile}",
             f"--tag={name}",
             str(context),

@@ -1,0 +1,120 @@
+"""The image of a repository without a Containerfile: the base, Hallmark's model server, and the model.
+
+Nothing of the repository runs while it is made, and nothing is unpacked: two layers are written and laid on those of
+the base. The server's layer is the same for all models, the model's the same for all commits that train the same one.
+So a change of the model is one new layer, and the registry has all others.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+import json
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from hallmark import image_labels
+from hallmark.documents.model import Model
+from hallmark.files import require_digest, sha256_file
+from hallmark.image_assembly import REF, Layer, Settings, assemble, platform_digest
+from hallmark.image_reference import Image, image
+from hallmark.tools import skopeo
+
+FOLDER = "/app"
+ENTRYPOINT = ("python3", "-m", "serving")
+USER = "1001:0"
+"""Any other user will do as well: all files are readable by all, and none is written."""
+
+
+def build_and_push(
+    base: Image,
+    target: str,
+    tag: str,
+    registry: skopeo.Registry,
+    *,
+    model: Path,
+    model_digest: str,
+    description: Model,
+    labels: Mapping[str, str],
+    created: int,
+) -> str:
+    """Make the image, push it to the repository `target` under `tag`, and return its digest.
+
+    Args:
+        base: an image, or a list of images of which this machine's is taken.
+        model: the model's file; its digest is computed from what was copied.
+        created: seconds since 1970 that the image is dated.
+
+    Raises:
+        BadInputError: the model is another one, or the base cannot be built on.
+        ToolFailedError: a registry does not answer or does not let us in.
+    """
+    manifest = skopeo.manifest(base, registry)
+    if found := platform_digest(manifest):
+        single = image(base.repository, found)
+        manifest = skopeo.manifest(single, registry)
+    else:
+        single = base
+    config = skopeo.configuration(single, registry)
+    # Under a tag of its own, for registries remove what has none. What the repository has is not sent again.
+    skopeo.copy(single, registry, target, f"base-{single.digest.removeprefix('sha256:')[:12]}", registry)
+    with tempfile.TemporaryDirectory(prefix="hallmark-layout-") as scratch:
+        settings = Settings(
+            created=created,
+            labels=labels,
+            annotations=annotations(labels, base, created),
+            entrypoint=ENTRYPOINT,
+            working_directory=FOLDER,
+            user=USER,
+            port=description.image.port,
+            environment={"PYTHONPATH": FOLDER, "PYTHONUNBUFFERED": "1"},
+        )
+        require_digest("the model", sha256_file(model), model_digest)
+        layers = [server_layer(), model_layer(model, model_digest, description)]
+        layout = Path(scratch) / "layout"
+        digest = assemble(manifest, config, layers, settings, layout)
+        skopeo.push_layout(layout, REF, target, tag, registry, digest=digest)
+    return digest
+
+
+def annotations(labels: Mapping[str, str], base: Image, created: int) -> dict[str, str]:
+    """What the manifest says of the image: the labels, its base and its date (OCI's annotations.md)."""
+    return {
+        **labels,
+        image_labels.BASE_NAME: base.repository,
+        image_labels.BASE_DIGEST: base.digest,
+        image_labels.CREATED: datetime.fromtimestamp(created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+    }
+
+
+def server_layer() -> Layer:
+    """The model server, as it lies in this package."""
+    folder = importlib.resources.files("hallmark") / "serving"
+    files = {entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.name.endswith(".py")}
+    return Layer(
+        files={f"{FOLDER}/serving/{name}": content for name, content in files.items()},
+        created_by="hallmark build-image: model server",
+    )
+
+
+def model_layer(model: Path, digest: str, description: Model) -> Layer:
+    """The model's file, and what the server has to know of it."""
+    told = {
+        "digest": digest,
+        "format": description.model.format,
+        "name": description.metadata.name,
+        "version": description.metadata.version,
+        "task": description.task,
+        "features": description.data.features,
+        "trusted": description.image.trusted_types,
+        "port": description.image.port,
+    }
+    content = json.dumps(told, indent=1, sort_keys=True).encode()
+    return Layer(
+        files={
+            f"{FOLDER}/model/model.{description.model.format}": model,
+            f"{FOLDER}/model/serving.json": content,
+        },
+        created_by="hallmark build-image: model",
+    )
