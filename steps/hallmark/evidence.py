@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from hallmark import left_behind
 from hallmark.command import COMMANDS
+from hallmark.documents.mistakes import first_of
 from hallmark.errors import BadInputError
 from hallmark.files import DIGEST, sha256_bytes
 from hallmark.gate_report import GateReport
@@ -106,6 +107,6 @@ def _report(text: bytes, gate: str) -> GateReport:
         return TypeAdapter(GateReport).validate_json(text)
     except ValidationError as error:
         raise BadInputError(
-            f"the report of {gate} is not understood: {error.errors(include_url=False, include_input=False)[0]['msg']}",
+            f"the report of {gate} is not understood: {first_of(error)}",
             solution="let the gate and the judge be of the same version of Hallmark",
         ) from error

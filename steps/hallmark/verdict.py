@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError, WithJsonSchema
 
 from hallmark.documents.loading import Document
+from hallmark.documents.mistakes import first_of
 from hallmark.documents.rules_inputs import Digest
 from hallmark.errors import BadInputError
 from hallmark.files import write_text
@@ -182,8 +183,6 @@ def read_verdict(text: str, *, name: str = FILE_NAME) -> Verdict:
     try:
         return Verdict.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the document"
         raise BadInputError(
-            f"{name} is not a verdict: {where}: {first['msg']}", solution="let verify-model write it; never by hand"
+            f"{name} is not a verdict: {first_of(error)}", solution="let verify-model write it; never by hand"
         ) from error

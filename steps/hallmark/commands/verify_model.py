@@ -27,6 +27,7 @@ from hallmark.command import Context, Outcome
 from hallmark.comparison import Standing, judge_against, standing
 from hallmark.contract import param, path, result
 from hallmark.datasets import FEATURES_FILE, GROUPS_FILE, NUMBER, ROW, read_frame
+from hallmark.documents.mistakes import first_of
 from hallmark.documents.policy import Policy, load_policy
 from hallmark.documents.rules_model import Limit, ShareAtLeast
 from hallmark.errors import BadInputError
@@ -288,8 +289,6 @@ def _verdict(
             tools=installed(),
         )
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"]))
         raise BadInputError(
-            f"no verdict can be made of these params: {where}: {first['msg']}", solution="hand over the tasks' results"
+            f"no verdict can be made of these params: {first_of(error)}", solution="hand over the tasks' results"
         ) from error

@@ -18,7 +18,8 @@ from typing import Any
 import yaml
 from pydantic.fields import FieldInfo
 
-from hallmark.documents.loading import Document, compose, place, plain, read, validate_part
+from hallmark.documents.loading import Document, compose, plain, read, validate_part
+from hallmark.documents.mistakes import place
 from hallmark.documents.tighter import Tighter
 from hallmark.errors import BadInputError
 from hallmark.files import inside

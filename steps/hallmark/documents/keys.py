@@ -11,7 +11,8 @@ import yaml
 from pydantic import BaseModel
 
 from hallmark.documents.inheritance import marker_of
-from hallmark.documents.loading import Document, place
+from hallmark.documents.loading import Document
+from hallmark.documents.mistakes import place
 
 SHOWN = 200
 

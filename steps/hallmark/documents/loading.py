@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,11 +11,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 from pydantic_core import ErrorDetails
 
+from hallmark.documents.mistakes import deepest, explained, place
 from hallmark.errors import BadInputError
 
 MAXIMUM_BYTES = 1 << 20
-
-Loc = tuple[int | str, ...]
 
 
 class Document(BaseModel):
@@ -103,7 +100,7 @@ def validate(root: yaml.Node, document: type[M]) -> M:
     try:
         return document.model_validate_json(_json(plain(root)))
     except ValidationError as error:
-        raise _explained(error.errors(include_url=False), root, document) from error
+        raise explained(error.errors(include_url=False), root, document) from error
 
 
 def validate_part(root: yaml.Node, document: type[Document]) -> None:
@@ -119,12 +116,7 @@ def validate_part(root: yaml.Node, document: type[Document]) -> None:
     except ValidationError as error:
         mistakes = [mistake for mistake in error.errors(include_url=False) if not _of_the_whole(mistake, root)]
         if mistakes:
-            raise _explained(mistakes, root, document) from error
-
-
-def place(mark: Any) -> str:
-    """Where a YAML mark points: `file:line:column`, both from 1."""
-    return f"{mark.name}:{mark.line + 1}:{mark.column + 1}"
+            raise explained(mistakes, root, document) from error
 
 
 class _NoAliases(yaml.SafeLoader):
@@ -164,62 +156,5 @@ def _refuse_ambiguous(node: yaml.Node) -> None:
 def _of_the_whole(mistake: ErrorDetails, root: yaml.Node) -> bool:
     """Whether it is no mistake in a part: a missing key, or what a validator says of several keys together."""
     return mistake["type"] == "missing" or (
-        mistake["type"] == "value_error" and isinstance(_deepest(root, mistake["loc"])[1], yaml.MappingNode)
+        mistake["type"] == "value_error" and isinstance(deepest(root, mistake["loc"])[1], yaml.MappingNode)
     )
-
-
-def _explained(mistakes: Sequence[ErrorDetails], root: yaml.Node, document: type[Document]) -> BadInputError:
-    """All mistakes of a document, each as `file:line:column: where: what`, and what to do about the first."""
-    lines, solutions = [], []
-    for mistake in sorted(mistakes, key=lambda mistake: mistake["type"] != "extra_forbidden"):
-        loc = tuple(mistake["loc"])
-        at = place(_deepest(root, loc)[0])
-        where = ".".join(map(str, loc)) or "the document"
-        if mistake["type"] == "extra_forbidden":
-            known = _known_keys(document, loc[:-1])
-            near = difflib.get_close_matches(str(loc[-1]), known, n=1, cutoff=0.5)
-            lines.append(f"{at}: unknown key {where}")
-            solutions.append(f"did you mean {near[0]}?" if near else f"known here: {', '.join(sorted(known))}")
-        elif mistake["type"] == "missing":
-            lines.append(f"{at}: {where} is missing")
-            solutions.append(f"add {where}")
-        else:
-            lines.append(f"{at}: {where}: {mistake['msg']}")
-            solutions.append(f"correct {where}")
-    return BadInputError("; ".join(lines), solution=solutions[0])
-
-
-def _deepest(root: yaml.Node, loc: Sequence[int | str]) -> tuple[Any, yaml.Node]:
-    """The deepest node on the way to `loc` that exists, and the mark of its key or item."""
-    node, mark = root, root.start_mark
-    for step in loc:
-        if isinstance(node, yaml.MappingNode):
-            found = [(key, value) for key, value in node.value if key.value == str(step)]
-            if not found:
-                break
-            mark, node = found[0][0].start_mark, found[0][1]
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            node = node.value[step]
-            mark = node.start_mark
-        else:
-            break
-    return mark, node
-
-
-def _known_keys(document: type[BaseModel], loc: Sequence[int | str]) -> list[str]:
-    """The keys that the model at `loc` knows."""
-    current: Any = document
-    for step in loc:
-        fields = getattr(current, "model_fields", {})
-        match = [field.annotation for field in fields.values() if field.alias == step]
-        if match:
-            current = next((part for part in _parts(match[0]) if hasattr(part, "model_fields")), None)
-    return [field.alias or name for name, field in getattr(current, "model_fields", {}).items()]
-
-
-def _parts(annotation: Any) -> list[Any]:
-    """A type and the types it is made of: `list[X] | None` gives X too."""
-    found = [annotation]
-    for inner in getattr(annotation, "__args__", ()):
-        found.extend(_parts(inner))
-    return found

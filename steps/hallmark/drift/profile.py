@@ -22,6 +22,7 @@ import numpy.typing as npt
 from pydantic import Field, ValidationError
 
 from hallmark.documents.loading import Document
+from hallmark.documents.mistakes import first_of
 from hallmark.documents.rules_drift import Kind
 from hallmark.drift.columns import Column, Family, describe
 from hallmark.drift.distribution import DISTINCT, QUANTILES, Distribution, quantiles
@@ -119,8 +120,7 @@ def read_profile(path: Path) -> Profile:
             f"cannot read the profile {path.name}: {error.strerror}", solution="write one with `hallmark profile`"
         ) from error
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise _wrong(path.name, ".".join(map(str, first["loc"])) or "the document", str(first["msg"])) from error
+        raise _wrong(f"{path.name}: {first_of(error)}") from error
     return _profile(file, path.name)
 
 
@@ -128,9 +128,9 @@ def _profile(file: ProfileFile, name: str) -> Profile:
     return Profile(file=file, columns={column: _from_file(name, column, kept) for column, kept in file.columns.items()})
 
 
-def _wrong(file: str, place: str, reason: str) -> BadInputError:
+def _wrong(what: str) -> BadInputError:
     return BadInputError(
-        f"{file}: {place}: {reason}",
+        what,
         solution="write the profile anew with `hallmark profile`; it is not edited by hand",
     )
 
@@ -160,7 +160,7 @@ def _from_file(file: str, name: str, column: ProfileColumn) -> Column:
 
     def require(holds: bool, field: str, reason: str) -> None:
         if not holds:
-            raise _wrong(file, f"columns.{name}.{field}", reason)
+            raise _wrong(f"{file}: columns.{name}.{field}: {reason}")
 
     distribution = None
     if column.kind == "categorical":

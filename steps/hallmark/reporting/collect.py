@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from hallmark import left_behind
 from hallmark.command import COMMANDS
+from hallmark.documents.mistakes import first_of
 from hallmark.errors import BadInputError
 from hallmark.gate_report import GateReport
 from hallmark.reporting.run import FAILED, SUCCEEDED, Gate, in_order
@@ -65,10 +66,8 @@ def parse(data: bytes, command: str) -> GateReport:
     try:
         report = _REPORT.validate_json(data)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "its text"
         raise BadInputError(
-            f"its report is not understood: {where}: {first['msg']}", solution="let the command write it"
+            f"its report is not understood: {first_of(error)}", solution="let the command write it"
         ) from error
     if report.command != command:
         raise BadInputError(f"its report says that it is of {report.command[:80]}", solution="let the command write it")

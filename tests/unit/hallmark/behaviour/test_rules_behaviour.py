@@ -26,7 +26,7 @@ def test_without_a_word_only_determinism_and_importances_are_looked_at() -> None
     ("text", "said"),
     [
         ("slices: {}", "name minimum or maximumGap"),
-        ("slices: {minimum: 1.5}", "less than or equal to 1"),
+        ("slices: {minimum: 1.5}", "must be at most 1"),
         ("slices: {minimun: 0.5}", "unknown key slices.minimun"),
         ("fairness: [{columns: [sex]}]", "name at least one limit"),
         ("fairness: [{columns: [sex], maximumEqualizedOddsDifference: 0.1}]", "needs `positive`"),
@@ -34,7 +34,7 @@ def test_without_a_word_only_determinism_and_importances_are_looked_at() -> None
         ("fairness: [{columns: [age], maximumAccuracyDifference: 1, edges: {age: [2, 1]}}]", "have to ascend"),
         ("robustness: {noise: {}}", "name maximumDrop"),
         ("robustness: {swap: {}}", "name maximumDrop"),
-        ("invariance: [{name: a, columns: []}]", "at least 1 item"),
+        ("invariance: [{name: a, columns: []}]", "is an empty list, but must hold at least 1"),
         ("invariance: [{name: a, columns: [x], shift: 0}]", "changes nothing"),
         ("invariance: [{name: a, columns: [x], decide: bound}]", "no number of rows"),
         ("invariance: [{name: a, columns: [x]}, {name: a, columns: [y]}]", "two tests are called a"),

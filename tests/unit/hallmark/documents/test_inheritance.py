@@ -133,7 +133,7 @@ def test_independent_data_that_a_higher_level_names_stays(folder: Path) -> None:
     [
         ("code: {minimumCoverage: eighty}", "organisation.yaml:3:8: code.minimumCoverage"),
         ("code: {minimunCoverage: 80}", "organisation.yaml:3:8: unknown key code.minimunCoverage"),
-        ("code: {minimumCoverage: 800}", "less than or equal to 100"),
+        ("code: {minimumCoverage: 800}", "must be at most 100"),
         ("requiredGates: [nothing]", "organisation.yaml:3:17"),
         ("data: {independent: {path: ../x}}", "must be a path inside"),
     ],

@@ -48,12 +48,12 @@ def test_a_missing_key_is_named() -> None:
 @pytest.mark.parametrize(
     ("before", "after", "what"),
     [
-        ("minimum: 0.9", "minimum: 1.9", "less than or equal to 1"),
-        ("minimum: 0.9", "minimum: '0.9'", "valid number"),
-        ("minimum: 0.9", "minimum: .nan", "minimum"),
+        ("minimum: 0.9", "minimum: 1.9", "is 1.9, but must be at most 1"),
+        ("minimum: 0.9", "minimum: '0.9'", 'is "0.9", but must be a number'),
+        ("minimum: 0.9", "minimum: .nan", "must be a finite number"),
         ("path: independent.csv", "path: ../independent.csv", "must be a path inside"),
         ("kind: Policy", "kind: Polity", "Policy"),
-        ("formats: [skops]", "formats: [exe]", "skops"),
+        ("formats: [skops]", "formats: [exe]", "must be one of skops, onnx"),
         ("maximumOverlap: 0", "maximumOverlap: 0\n  maximumOverlap: 1", "stands twice"),
         ("maximumOverlap: 0", "maximumOverlap: &a 0\n  x: *a", "aliases are not allowed"),
         ("maximumOverlap: 0", "maximumOverlap: [", "not YAML"),
