@@ -2,8 +2,8 @@
 
 Recomputes the chain that the run hands over: the verdict's and the policy's digest, what the verdict is about, and the
 labels of the candidate in the registry. Then it copies the image by digest from the candidates to the releases, signs
-the digest, and attests the verdict. What is there already is not made again, unless more than half of an attested
-verdict's time is over.
+the digest, and attests the verdict, the provenance, the test result and what scan-image wrote. What is there already is
+not made again, unless more than half of an attested verdict's time is over.
 
 Trusts: the signing key's own folder, with the list `policies` of accepted policy digests beside the key: a run that was
 started with another policy gets no signature, whatever its verdict says.
@@ -13,31 +13,42 @@ and a key that the policy does not name.
 
 from __future__ import annotations
 
-import json
 import re
-import tempfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hallmark import image_labels
+from hallmark.attestations import (
+    MAXIMUM_BYTES,
+    SBOM_FILE,
+    VULNERABILITIES_FILE,
+    places,
+    predicate_checks,
+    read_predicate,
+)
 from hallmark.command import Context, Outcome
 from hallmark.contract import param, path, result
 from hallmark.documents.policy import Policy, load_policy
+from hallmark.documents.rules_signing import Attestation
 from hallmark.errors import BadInputError
 from hallmark.files import require_digest, sha256_bytes
 from hallmark.gate_report import Check, GateReport, decide
-from hallmark.image_reference import Image, image
+from hallmark.image_reference import Image, image, parse_image
 from hallmark.registry_auth import docker_config
-from hallmark.release import accepted_policies, holds_for_long, public_keys, verdict_checks
+from hallmark.release import public_keys, verdict_checks
+from hallmark.signing import SigningKey, open_key, predicates, sign
 from hallmark.tools import skopeo
-from hallmark.tools.cosign import Cosign, Statement, cosign, key_bytes, public_key
-from hallmark.verdict import FILE_NAME, PREDICATE_TYPE, Verdict, read_verdict, this_second
+from hallmark.tools.cosign import cosign, key_bytes
+from hallmark.verdict import FILE_NAME, Verdict, read_verdict, this_second
 
 EXAMPLE = (
     "hallmark sign-image --candidate-image=registry.example.com/candidates/iris --image-digest=sha256:... "
     "--release-image=registry.example.com/releases/iris --commit=... --policy-digest=sha256:... "
-    "--verdict-digest=sha256:... --verdict=run/verdict --policy=policy --signing-key=signing-key"
+    "--verdict-digest=sha256:... --base-image=registry.example.com/base/python@sha256:... --verdict=run/verdict "
+    "--policy=policy --signing-key=signing-key"
 )
 
 MAXIMUM_VERDICT_BYTES = 1 << 20
@@ -51,10 +62,21 @@ class Params:
     commit: str = param("Full SHA of the source commit")
     policy_digest: str = param("Digest of the policy that the run was started with")
     verdict_digest: str = param("Digest of the verdict, from verify-model")
+    base_image: str | None = param(
+        "Image that it was built on, `repository@sha256:...`, for the provenance; empty: not told", default=None
+    )
+    run_name: str | None = param("Name of the PipelineRun, for the provenance", default=None)
+    sbom_digest: str | None = param("Digest of sbom.cdx.json, from scan-image; empty: none is attested", default=None)
+    vulnerabilities_digest: str | None = param(
+        "Digest of vulnerabilities.json, from scan-image; empty: none is attested", default=None
+    )
     tls_verify: bool = param('"false" only for a registry on plain HTTP, on one machine', default=True)
     verdict: Path = path("Folder with verdict.json")
     policy: Path = path("The validators' folder with policy.yaml and the public keys")
-    signing_key: Path = path("Folder with cosign.key, cosign.password, and policies: accepted digests, one a line")
+    sbom: Path | None = path("Folder with sbom.cdx.json and vulnerabilities.json", default=None)
+    signing_key: Path = path(
+        "Folder with cosign.key and cosign.password, or key-uri; and policies: accepted digests, one a line"
+    )
     candidate_credential: Path | None = path("Folder with docker's config.json, good to read candidates", default=None)
     release_credential: Path | None = path("Folder with docker's config.json, good to push releases", default=None)
 
@@ -63,17 +85,6 @@ class Params:
 class Results:
     release_digest: str | None = result("Digest of the released image; that of the candidate")
     release_image_ref: str | None = result("The released image, `repository@sha256:...`")
-
-
-@dataclass(frozen=True, kw_only=True)
-class SigningKey:
-    """The signing key's folder, read and opened."""
-
-    file: Path
-    password: str
-    public: str
-    """PEM."""
-    policies: frozenset[str]
 
 
 def run(params: Params, context: Context) -> Outcome:
@@ -85,16 +96,26 @@ def run(params: Params, context: Context) -> Outcome:
     """
     candidate = image(params.candidate_image, params.image_digest)
     released = image(params.release_image, params.image_digest)
+    base_image = "" if params.base_image is None else str(parse_image(params.base_image))
     policy = load_policy(params.policy, expected_digest=params.policy_digest)
-    text = _verdict(params)
+    text = _read(params.verdict, FILE_NAME, MAXIMUM_VERDICT_BYTES, params.verdict_digest).decode("utf-8", "replace")
     verdict = read_verdict(text)
-    key = open_key(params.signing_key)
+    given = _given(params)
+
+    def others(standing: Verdict) -> dict[Attestation, dict[str, Any]]:
+        return predicates(policy, standing, released, base_image=base_image, run=params.run_name or "", given=given)
+
     with (
         docker_config(params.candidate_credential) as candidate_auth,
         docker_config(params.release_credential) as release_auth,
+        ThreadPoolExecutor(max_workers=3) as pool,
     ):
         candidates = skopeo.Registry(authfile=candidate_auth, tls_verify=params.tls_verify)
         releases = skopeo.Registry(authfile=release_auth, tls_verify=params.tls_verify)
+        known = pool.submit(cosign, release_auth, tls_verify=params.tls_verify, kept=policy.signing.format)
+        labels = pool.submit(skopeo.labels, candidate, candidates)
+        key = open_key(params.signing_key)
+        tool = known.result()
         checks = [
             *verdict_checks(
                 verdict,
@@ -112,35 +133,16 @@ def run(params: Params, context: Context) -> Outcome:
                 limit=f"equal to {params.candidate_image}",
             ),
             *_key_checks(key, policy, params),
-            *_label_checks(verdict, skopeo.labels(candidate, candidates)),
+            *_label_checks(verdict, labels.result()),
+            *_attestation_checks(policy, verdict, released, others(verdict)),
         ]
         report = _report(params, checks, released)
         if report.exit_code != 0:
             return Outcome(report=report, results=Results())
         context.say(f"copying {candidate} to {params.release_image}")
         skopeo.copy(candidate, candidates, params.release_image, release_tag(verdict), releases)
-        _sign(cosign(release_auth, tls_verify=params.tls_verify), released, key, policy, text, context)
+        sign(tool, released, key, policy, text, others, context.say)
     return Outcome(report=report, results=Results(release_digest=released.digest, release_image_ref=str(released)))
-
-
-def open_key(folder: Path) -> SigningKey:
-    """The signing key in `folder`.
-
-    Raises:
-        BadInputError: cosign.key, cosign.password or policies is missing, or policies has a line that is no digest.
-        ToolFailedError: the password is not the key's.
-    """
-    missing = [name for name in ("cosign.key", "cosign.password", "policies") if not (folder / name).is_file()]
-    if missing:
-        raise BadInputError(
-            f"the signing key's folder has no {' and no '.join(missing)}",
-            solution="let the key's owner put cosign.key, cosign.password and policies (accepted policy digests, one "
-            "a line) into the signing-key Secret",
-        )
-    policies = accepted_policies(folder / "policies", "the signing key")
-    file = folder / "cosign.key"
-    password = (folder / "cosign.password").read_text(encoding="utf-8").rstrip("\r\n")
-    return SigningKey(file=file, password=password, public=public_key(file, password), policies=policies)
 
 
 def release_tag(verdict: Verdict) -> str:
@@ -149,18 +151,55 @@ def release_tag(verdict: Verdict) -> str:
     return f"{version}-{verdict.image.digest.removeprefix('sha256:')[:16]}"
 
 
-def _verdict(params: Params) -> str:
-    """The verdict's text, of which every byte was compared with the digest that was handed over."""
+def _read(folder: Path, name: str, maximum: int, digest: str) -> bytes:
+    """A file of which every byte was compared with the digest that was handed over."""
     try:
-        with (params.verdict / FILE_NAME).open("rb") as file:
-            data = file.read(MAXIMUM_VERDICT_BYTES)
-        text = data.decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInputError(
-            f"cannot read {FILE_NAME} in {params.verdict}", solution="bind the folder that verify-model wrote"
-        ) from error
-    require_digest("the verdict", sha256_bytes(data), params.verdict_digest)
-    return text
+        with (folder / name).open("rb") as file:
+            data = file.read(maximum + 1)
+    except OSError as error:
+        raise BadInputError(f"cannot read {name} in {folder}", solution="bind the folder of its writer") from error
+    if len(data) > maximum:
+        raise BadInputError(f"{name} is larger than {maximum} bytes", solution="see what its writer put there")
+    require_digest("the verdict" if name == FILE_NAME else name, sha256_bytes(data), digest)
+    return data
+
+
+def _given(params: Params) -> dict[Attestation, dict[str, Any]]:
+    """What scan-image wrote about the image, as far as the run hands it over."""
+    files: dict[Attestation, tuple[str, str | None]] = {
+        "sbom": (SBOM_FILE, params.sbom_digest),
+        "vulnerabilities": (VULNERABILITIES_FILE, params.vulnerabilities_digest),
+    }
+    found: dict[Attestation, dict[str, Any]] = {}
+    for kind, (name, digest) in files.items():
+        if digest is None:
+            continue
+        if params.sbom is None:
+            raise BadInputError(f"the digest of {name} is given, and no folder", solution="bind the workspace sbom")
+        found[kind] = read_predicate(name, _read(params.sbom, name, MAXIMUM_BYTES, digest))
+    return found
+
+
+def _attestation_checks(
+    policy: Policy, verdict: Verdict, released: Image, ready: Mapping[Attestation, dict[str, Any]]
+) -> list[Check]:
+    """Whether there is all that the policy wants attested, and says what verify-image will ask for."""
+    missing = [kind for kind in policy.signing.attestations if kind != "verdict" and kind not in ready]
+    there = Check(
+        name="attestations",
+        passed=not missing,
+        value=f"without {', '.join(missing)}" if missing else ", ".join(["verdict", *ready]),
+        limit=", ".join(policy.signing.attestations),
+    )
+    allowed = places(released, policy)
+    return [
+        there,
+        *(
+            check
+            for kind, predicate in ready.items()
+            for check in predicate_checks(kind, predicate, verdict, released, policy, allowed)
+        ),
+    ]
 
 
 def _key_checks(key: SigningKey, policy: Policy, params: Params) -> list[Check]:
@@ -198,33 +237,6 @@ def _label_checks(verdict: Verdict, labels: Mapping[str, str]) -> list[Check]:
         )
         for name, value in expected.items()
     ]
-
-
-def _sign(tool: Cosign, released: Image, key: SigningKey, policy: Policy, text: str, context: Context) -> None:
-    """Sign and attest, each unless this key has done so before."""
-    with tempfile.TemporaryDirectory(prefix="hallmark-key-") as folder:
-        public, predicate = Path(folder) / "cosign.pub", Path(folder) / FILE_NAME
-        public.write_text(key.public, encoding="ascii")
-        predicate.write_text(text, encoding="utf-8")
-        if released.digest in tool.signed_digests(released, public).found:
-            context.say("signed by this key before")
-        else:
-            tool.sign(released, key.file, key.password)
-        statements = tool.statements(released, public, PREDICATE_TYPE).found
-        if any(_is_enough(statement, released, read_verdict(text), policy) for statement in statements):
-            context.say("this verdict was attested before")
-        else:
-            tool.attest(released, key.file, key.password, predicate, PREDICATE_TYPE)
-
-
-def _is_enough(statement: Statement, released: Image, verdict: Verdict, policy: Policy) -> bool:
-    """Whether the statement says what `verdict` says, and will be good for a while."""
-    try:
-        attested = read_verdict(json.dumps(statement.predicate))
-    except BadInputError:
-        return False
-    right = statement.predicate_type == PREDICATE_TYPE and released.digest in statement.digests
-    return right and verdict.judges_the_same(attested) and holds_for_long(attested, policy, this_second())
 
 
 def _report(params: Params, checks: list[Check], released: Image) -> GateReport:

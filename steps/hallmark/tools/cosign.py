@@ -1,7 +1,8 @@
-"""cosign(1) 2.4 to 3.x with a key pair, in its legacy format, without any transparency log and any service of sigstore.
+"""cosign(1) 2.4 to 3.x: signs and attests by digest, and tells what fits a key; legacy format or sigstore bundles.
 
-Only that a signature fits a key is left to cosign. What was signed is read here, from its JSON: cosign 3 accepts any
-bundle of the key, whatever it says (security-profiles-operator#3449), so its exit code alone proves too little.
+Only that a signature fits is left to cosign. What was signed is read here, from its JSON: cosign 3 accepts any bundle
+of the key as a signature, whatever it says (security-profiles-operator#3449), so its exit code alone proves too little.
+Which of the two formats is read is always told to cosign 3; cosign 2.6 reads bundles as soon as there is one.
 """
 
 from __future__ import annotations
@@ -9,23 +10,50 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from hallmark import process
-from hallmark.errors import ToolFailedError
+from hallmark.errors import BadInputError, ToolFailedError
 from hallmark.image_reference import Image
 
-SIGNATURE_TYPE = "cosign container image signature"
+Written = Literal["legacy", "bundle"]
+Format = Literal["legacy", "bundle", "both"]
+SIGNATURE_TYPES: Mapping[Written, str] = {
+    "legacy": "cosign container image signature",
+    "bundle": "https://sigstore.dev/cosign/sign/v1",
+}
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = re.compile(r"https://in-toto\.io/Statement/v\d+(\.\d+)?")
 VERSION = re.compile(r"v?(\d+)\.(\d+)\.\d+")
-OLDEST, NEWEST = (2, 4), (3, 999)
+OLDEST, NEWEST, BUNDLES = (2, 4), (3, 999), (2, 6)
 NO_TUF = {"SIGSTORE_REKOR_PUBLIC_KEY": "/dev/null"}
 """A key of our own, which is never read (no log is asked), keeps cosign from fetching sigstore's trusted root."""
+NO_ROOT = '{"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"}'
+"""cosign 2.6 wants a trusted root for bundles, also of a key pair; this one trusts nobody else."""
+
+MANAGED: Mapping[str, tuple[str, ...]] = {
+    "k8s": ("KUBECONFIG", "KUBERNETES_"),
+    "awskms": ("AWS_",),
+    "gcpkms": ("GOOGLE_", "CLOUDSDK_"),
+    "azurekms": ("AZURE_",),
+    "hashivault": ("VAULT_", "TRANSIT_SECRET_ENGINE_PATH"),
+}
+"""Where a key may be kept that is no file, and how the environment variables begin by which cosign gets there."""
+KEY_URI = re.compile(rf"({'|'.join(MANAGED)})://[^\s\x00-\x1f]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signed:
+    """What a signature that fits is about, not yet believed."""
+
+    digest: str
+    repository: str | None
+    """Where it was signed, by the legacy format; a bundle does not say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,14 +64,42 @@ class Statement:
     digests: tuple[str, ...]
     """The digests of its subjects, `sha256:<hex>`."""
     predicate: Any
+    names: tuple[str, ...] = ()
+    """The names of its subjects: cosign's are the repository where it was signed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What fits a key: signed digests or statements. Empty with cosign's `words` where nothing fits."""
+    """What fits a key: signatures or statements. Empty with cosign's `words` where nothing fits."""
 
     found: tuple[Any, ...] = ()
     words: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Signer:
+    """Who may have signed: the owner of a public key, or with a certificate, whom it names."""
+
+    public_key: Path | None = None
+    identity: str = ""
+    issuer: str = ""
+    trusted_root: Path | None = None
+    """sigstore's trusted_root.json, for a certificate; None: cosign fetches the public one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrivateKey:
+    """A key to sign with: an encrypted file and its password, or the URI of a key that never leaves its place."""
+
+    reference: str
+    password: str = ""
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What cosign gets in its environment, so that nothing secret stands on a command line."""
+        begins = MANAGED.get(self.reference.partition("://")[0], ())
+        passed = {name: value for name, value in os.environ.items() if begins and name.startswith(begins)}
+        return {**passed, "COSIGN_PASSWORD": self.password}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,52 +109,86 @@ class Cosign:
     authfile: Path
     """docker's `config.json`, in a folder of its own."""
     tls_verify: bool
-    major: int
+    version: tuple[int, int]
+    written: tuple[Written, ...] = ("legacy",)
+    """The formats to write, in this order."""
 
-    def signed_digests(self, image: Image, public_key: Path) -> Answer:
-        """The digests in the signatures of `image` that fit `public_key`."""
-        argv = [*self._verify("verify", public_key), "--output=json", str(image)]
-        done = self._run(argv, accept=None)
+    @property
+    def read(self) -> tuple[Written, ...]:
+        """The formats to read. cosign 2 cannot be kept from reading bundles where there are any; as they are written
+        last, whoever finds them knows that the rest was written too."""
+        return self.written if self.version >= (3, 0) else self.written[-1:]
+
+    def signatures(self, image: Image, signer: Signer, kept: Written) -> Answer:
+        """The signatures of `image` by `signer` in one format, as :class:`Signed`."""
+        done = self._ask(["cosign", "verify", *self._verify(signer, kept), "--output=json", str(image)], signer)
         if done.exit_code != 0:
             return Answer(words=_error(done))
-        return Answer(found=tuple(parse_signatures(done.stdout)))
+        return Answer(found=tuple(parse_signatures(done.stdout, kept)))
 
-    def statements(self, image: Image, public_key: Path, predicate_type: str) -> Answer:
-        """The statements about `image` of that type whose signature fits `public_key`, as :class:`Statement`."""
-        argv = [*self._verify("verify-attestation", public_key), f"--type={predicate_type}", str(image)]
-        done = self._run(argv, accept=None)
+    def statements(self, image: Image, signer: Signer, predicate_type: str, kept: Written) -> Answer:
+        """The statements about `image` of that type by `signer`, as :class:`Statement`."""
+        argv = ["cosign", "verify-attestation", *self._verify(signer, kept), f"--type={predicate_type}", str(image)]
+        done = self._ask(argv, signer)
         if done.exit_code != 0:
             return Answer(words=_error(done))
         return Answer(found=tuple(parse_statements(done.stdout)))
 
-    def sign(self, image: Image, key: Path, password: str) -> None:
+    def sign(self, image: Image, key: PrivateKey, kept: Written) -> None:
         """Sign the digest of `image`. Raises ToolFailedError where the key or the registry does not let us."""
-        self._run(["cosign", "sign", *self._write(key), str(image)], env={"COSIGN_PASSWORD": password})
+        self._run(["cosign", "sign", *self._write(key, kept), str(image)], env=key.env)
 
-    def attest(self, image: Image, key: Path, password: str, predicate: Path, predicate_type: str) -> None:
+    def attest(self, image: Image, key: PrivateKey, predicate: Path, predicate_type: str, kept: Written) -> None:
         """Attach the JSON file `predicate` to `image` as a signed statement. Raises ToolFailedError as `sign` does."""
         what = [f"--predicate={predicate}", f"--type={predicate_type}"]
-        self._run(["cosign", "attest", *self._write(key), *what, str(image)], env={"COSIGN_PASSWORD": password})
+        self._run(["cosign", "attest", *self._write(key, kept), *what, str(image)], env=key.env)
 
-    def _verify(self, command: str, public_key: Path) -> list[str]:
-        return ["cosign", command, f"--key={public_key}", "--insecure-ignore-tlog=true", *self._insecure()]
+    def _verify(self, signer: Signer, kept: Written) -> list[str]:
+        if signer.public_key is None:
+            root = [] if signer.trusted_root is None else [f"--trusted-root={signer.trusted_root}"]
+            who = [f"--certificate-identity={signer.identity}", f"--certificate-oidc-issuer={signer.issuer}", *root]
+        else:
+            who = [f"--key={signer.public_key}", "--insecure-ignore-tlog=true"]
+            if kept == "bundle" and self.version < (3, 0):
+                file = self.authfile.with_name("no_root.json")
+                file.write_text(NO_ROOT, encoding="ascii")
+                who.append(f"--trusted-root={file}")
+        return [*who, *self._format(kept), *self._insecure()]
 
-    def _write(self, key: Path) -> list[str]:
-        modern = ["--use-signing-config=false", "--new-bundle-format=false"] if self.major >= 3 else []
-        return [f"--key={key}", "--tlog-upload=false", "--yes", *modern, *self._insecure()]
+    def _write(self, key: PrivateKey, kept: Written) -> list[str]:
+        modern = ["--use-signing-config=false"] if self.version >= (3, 0) else []
+        return [
+            f"--key={key.reference}",
+            "--tlog-upload=false",
+            "--yes",
+            *modern,
+            *self._format(kept),
+            *self._insecure(),
+        ]
+
+    def _format(self, kept: Written) -> list[str]:
+        return [] if self.version < BUNDLES else [f"--new-bundle-format={str(kept == 'bundle').lower()}"]
 
     def _insecure(self) -> list[str]:
         return [] if self.tls_verify else ["--allow-insecure-registry", "--allow-http-registry"]
 
+    def _ask(self, argv: Sequence[str], signer: Signer) -> process.Completed:
+        return self._run(argv, env=NO_TUF if signer.public_key else {}, accept=None)
+
     def _run(
-        self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, accept: Sequence[int] | None = (0,)
+        self, argv: Sequence[str], *, env: Mapping[str, str], accept: Sequence[int] | None = (0,)
     ) -> process.Completed:
         docker = {"DOCKER_CONFIG": str(self.authfile.parent)}
-        return process.run(argv, env={**docker, **NO_TUF, **(env or {})}, timeout=300, accept=accept)
+        return process.run(argv, env={**docker, **env}, timeout=300, accept=accept)
 
 
-def cosign(authfile: Path, *, tls_verify: bool) -> Cosign:
-    """The cosign on PATH. Raises ToolFailedError where there is none, or one of another version."""
+def cosign(authfile: Path, *, tls_verify: bool, kept: Format = "legacy") -> Cosign:
+    """The cosign on PATH, for signatures of that format.
+
+    Raises:
+        ToolFailedError: there is none, or one of another version.
+        BadInputError: it is too old for the format.
+    """
     done = process.run(["cosign", "version", "--json"], timeout=60)
     try:
         text = str(json.loads(done.stdout)["gitVersion"])
@@ -110,17 +200,25 @@ def cosign(authfile: Path, *, tls_verify: bool) -> Cosign:
         raise ToolFailedError(
             f"cosign {text} is on PATH, which this step does not know", solution="install cosign 2.4 to 3.x"
         )
-    return Cosign(authfile=authfile, tls_verify=tls_verify, major=version[0])
+    if kept != "legacy" and version < BUNDLES:
+        raise BadInputError(
+            f"the policy's signing.format is {kept}, for which cosign {text} is too old",
+            solution="install cosign 2.6 or newer, or ask for signing.format: legacy",
+        )
+    written: tuple[Written, ...] = ("legacy", "bundle") if kept == "both" else (kept,)
+    return Cosign(authfile=authfile, tls_verify=tls_verify, version=version, written=written)
 
 
-def public_key(key: Path, password: str) -> str:
-    """The public part (PEM) of an encrypted private key. Raises ToolFailedError where the password is wrong."""
-    argv = ["cosign", "public-key", f"--key={key}"]
-    done = process.run(argv, env={"COSIGN_PASSWORD": password}, timeout=60, accept=None)
+def public_key(key: PrivateKey) -> str:
+    """The public part (PEM) of a private key. Raises ToolFailedError where it cannot be opened or reached."""
+    done = process.run(["cosign", "public-key", f"--key={key.reference}"], env=key.env, timeout=60, accept=None)
     if done.exit_code != 0:
+        managed = KEY_URI.fullmatch(key.reference)
         raise ToolFailedError(
             f"cosign cannot open the signing key: {done.last_words}",
-            solution="check that cosign.password is the password of cosign.key in the signing-key Secret",
+            solution="check that the step may reach the key's service and use the key there"
+            if managed
+            else "check that cosign.password is the password of cosign.key in the signing-key Secret",
         )
     return done.stdout
 
@@ -137,11 +235,14 @@ def key_bytes(pem: str) -> bytes | None:
 def _error(done: process.Completed) -> str:
     """cosign's own error without its warnings about the logs that are not used."""
     lines = [line.removeprefix("Error: ") for line in done.stderr.splitlines() if line.startswith("Error: ")]
-    return (lines[0].strip(" :")[:300] if lines else "") or done.last_words
+    said = (lines[0].strip(" :")[:300] if lines else "") or done.last_words
+    if "trusted root is required" in said:
+        return "a sigstore bundle lies beside the legacy signature, so that cosign 2.6 does not look at the signature"
+    return said
 
 
-def parse_signatures(text: str) -> list[str]:
-    """The image digests in the output of `cosign verify --output=json`; entries of another type do not count.
+def parse_signatures(text: str, kept: Written = "legacy") -> list[Signed]:
+    """The signatures in the output of `cosign verify --output=json`; entries of another type do not count.
 
     Raises:
         ToolFailedError: the output is not what cosign 2.4 to 3.x prints.
@@ -152,10 +253,21 @@ def parse_signatures(text: str) -> list[str]:
     found = []
     for entry in entries:
         critical = entry.get("critical") if isinstance(entry, dict) else None
-        if isinstance(critical, dict) and critical.get("type") == SIGNATURE_TYPE:
-            image = critical.get("image")
-            found.append(str(image.get("docker-manifest-digest")) if isinstance(image, dict) else "")
+        if isinstance(critical, dict) and critical.get("type") == SIGNATURE_TYPES[kept]:
+            image, identity = (critical.get(key) for key in ("image", "identity"))
+            found.append(
+                Signed(
+                    digest=str(image.get("docker-manifest-digest")) if isinstance(image, dict) else "",
+                    repository=None if kept == "bundle" else _repository(identity),
+                )
+            )
     return found
+
+
+def _repository(identity: Any) -> str:
+    """The repository in a legacy signature: cosign writes it with or without a digest."""
+    found = identity.get("docker-reference") if isinstance(identity, dict) else None
+    return str(found).partition("@")[0] if found else ""
 
 
 def parse_statements(text: str) -> list[Statement]:
@@ -174,11 +286,13 @@ def _statement(envelope: Any) -> Statement:
         content = strict_json(base64.b64decode(envelope["payload"], validate=True).decode())
         if not STATEMENT_TYPE.fullmatch(content["_type"]):
             raise _unknown("verify-attestation")
-        digests = tuple(f"sha256:{subject['digest']['sha256']}" for subject in content["subject"])
         return Statement(
-            predicate_type=str(content["predicateType"]), digests=digests, predicate=content.get("predicate")
+            predicate_type=str(content["predicateType"]),
+            digests=tuple(f"sha256:{subject['digest']['sha256']}" for subject in content["subject"]),
+            predicate=content.get("predicate"),
+            names=tuple(str(subject.get("name", "")) for subject in content["subject"]),
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _unknown("verify-attestation") from error
 
 

@@ -1,0 +1,203 @@
+"""Signing a release: the key in its folder, and what is not yet on the image signed and attested."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hallmark.attestations import TYPES, places, provenance, same, statement_checks, test_result
+from hallmark.documents.policy import Policy
+from hallmark.documents.rules_signing import Attestation
+from hallmark.errors import BadInputError
+from hallmark.image_reference import Image
+from hallmark.release import accepted_policies, holds_for_long
+from hallmark.signatures import attested, signature_checks
+from hallmark.tools.cosign import KEY_URI, Answer, Cosign, PrivateKey, Signer, Statement, Written, public_key
+from hallmark.verdict import Verdict, read_verdict, this_second
+
+KEY_FILE, PASSWORD_FILE, URI_FILE, POLICIES_FILE = "cosign.key", "cosign.password", "key-uri", "policies"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SigningKey:
+    """The signing key's folder, read and opened."""
+
+    private: PrivateKey
+    public: str
+    """PEM."""
+    policies: frozenset[str]
+
+
+def open_key(folder: Path) -> SigningKey:
+    """The signing key in `folder`: cosign.key with cosign.password, or the key-uri of one that is kept elsewhere.
+
+    Raises:
+        BadInputError: one of them or `policies` is missing, there are both, or the URI is of an unknown kind.
+        ToolFailedError: the password is not the key's, or the key's service does not answer or let us in.
+    """
+    managed = (folder / URI_FILE).is_file()
+    needed = [POLICIES_FILE] if managed else [KEY_FILE, PASSWORD_FILE, POLICIES_FILE]
+    missing = [name for name in needed if not (folder / name).is_file()]
+    if missing:
+        raise BadInputError(
+            f"the signing key's folder has no {' and no '.join(missing)}",
+            solution="let the key's owner put cosign.key, cosign.password (or key-uri instead of both) and policies "
+            "(accepted policy digests, one a line) into the signing-key Secret",
+        )
+    if managed and (folder / KEY_FILE).exists():
+        raise BadInputError(
+            f"the signing key's folder has {KEY_FILE} and {URI_FILE}", solution="keep the one that is to sign"
+        )
+    policies = accepted_policies(folder / POLICIES_FILE, "the signing key")
+    private = _managed(folder) if managed else _own(folder)
+    return SigningKey(private=private, public=public_key(private), policies=policies)
+
+
+def predicates(
+    policy: Policy,
+    verdict: Verdict,
+    released: Image,
+    *,
+    base_image: str,
+    run: str,
+    given: Mapping[Attestation, dict[str, Any]],
+) -> dict[Attestation, dict[str, Any]]:
+    """What is to be attested beside the verdict: all that there is, also what the policy does not ask for."""
+    built = provenance(verdict, released.repository, builder=policy.signing.builder, base_image=base_image, run=run)
+    return {"provenance": built, "tests": test_result(verdict), **given}
+
+
+def sign(
+    tool: Cosign,
+    released: Image,
+    key: SigningKey,
+    policy: Policy,
+    text: str,
+    others: Callable[[Verdict], Mapping[Attestation, dict[str, Any]]],
+    say: Callable[[str], None],
+) -> None:
+    """Sign and attest in each format what this key has not signed and attested before.
+
+    Args:
+        text: the verdict's, as it is attested.
+        others: what is attested beside it, for the verdict that will stand: an earlier one that says the same and is
+            good for long is not replaced.
+    """
+    with tempfile.TemporaryDirectory(prefix="hallmark-key-") as name:
+        folder = Path(name)
+        (folder / "cosign.pub").write_text(key.public, encoding="ascii")
+        own = {"this key": Signer(public_key=folder / "cosign.pub")}
+        for number, kept in enumerate(tool.written):
+            looked = tool.read[min(number, len(tool.read) - 1)]
+            job = _Job(tool=tool, image=released, key=key.private, folder=folder, kept=kept)
+            _once(job, own, looked, policy, text, others, say)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    tool: Cosign
+    image: Image
+    key: PrivateKey
+    folder: Path
+    kept: Written
+
+    def sign(self) -> None:
+        self.tool.sign(self.image, self.key, self.kept)
+
+    def write(self, missing: Mapping[Attestation, str], *, signed: bool) -> None:
+        """All of it, in turn."""
+        if not signed:
+            self.sign()
+        self.attest(missing)
+
+    def attest(self, missing: Mapping[Attestation, str]) -> None:
+        """One after the other: the attestations of an image are one list, which cosign reads, extends and writes."""
+        for kind, text in missing.items():
+            file = self.folder / f"{self.kept}-{kind}.json"
+            file.write_text(text, encoding="utf-8")
+            self.tool.attest(self.image, self.key, file, TYPES[kind], self.kept)
+
+
+def _once(
+    job: _Job,
+    own: Mapping[str, Signer],
+    looked: Written,
+    policy: Policy,
+    text: str,
+    others: Callable[[Verdict], Mapping[Attestation, dict[str, Any]]],
+    say: Callable[[str], None],
+) -> None:
+    kinds: list[Attestation] = ["verdict", *others(read_verdict(text))]
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        asked = pool.submit(signature_checks, job.tool, job.image, own, policy)
+        answers = attested(job.tool, job.image, own, kinds, looked)
+        signed = all(check.passed for check in asked.result())
+        missing = _missing(answers, job.image, policy, text, others)
+        say("signed by this key before" if signed else "signing")
+        if "verdict" not in missing:
+            say("this verdict was attested before")
+        if missing:
+            say(f"attesting {', '.join(missing)}")
+        if job.kept == "bundle":
+            # Referrers of a registry without their API are one list too, the signature's among them.
+            tasks = [pool.submit(job.write, missing, signed=signed)]
+        else:
+            tasks = [pool.submit(job.attest, missing), *([] if signed else [pool.submit(job.sign)])]
+        for task in tasks:
+            task.result()
+
+
+def _missing(
+    answers: Mapping[Attestation, Answer],
+    image: Image,
+    policy: Policy,
+    text: str,
+    others: Callable[[Verdict], Mapping[Attestation, dict[str, Any]]],
+) -> dict[Attestation, str]:
+    """What is to be attested, as JSON: what no statement of this key says yet."""
+    mine = read_verdict(text)
+    stands = next((found for one in answers["verdict"].found if (found := _enough(one, image, mine, policy))), None)
+    missing: dict[Attestation, str] = {} if stands else {"verdict": text}
+    for kind, predicate in others(stands or mine).items():
+        there = answers[kind].found if kind in answers else ()
+        if not any(_right(kind, one, image, policy) and same(kind, one.predicate, predicate) for one in there):
+            missing[kind] = json.dumps(predicate)
+    return missing
+
+
+def _right(kind: Attestation, statement: Statement, image: Image, policy: Policy) -> bool:
+    return all(check.passed for check in statement_checks(kind, statement, image, places(image, policy)))
+
+
+def _enough(statement: Statement, image: Image, verdict: Verdict, policy: Policy) -> Verdict | None:
+    """The verdict that was attested, if it says what `verdict` says, and will be good for a while."""
+    try:
+        found = read_verdict(json.dumps(statement.predicate))
+    except BadInputError:
+        return None
+    right = _right("verdict", statement, image, policy) and verdict.judges_the_same(found)
+    return found if right and holds_for_long(found, policy, this_second()) else None
+
+
+def _own(folder: Path) -> PrivateKey:
+    password = (folder / PASSWORD_FILE).read_text(encoding="utf-8").rstrip("\r\n")
+    return PrivateKey(reference=str(folder / KEY_FILE), password=password)
+
+
+def _managed(folder: Path) -> PrivateKey:
+    uri = (folder / URI_FILE).read_text(encoding="utf-8").strip()
+    if not KEY_URI.fullmatch(uri):
+        raise BadInputError(
+            f"{URI_FILE} in the signing key's folder names no key that cosign knows",
+            solution="write k8s://namespace/secret, or a URI that begins with awskms://, gcpkms://, azurekms:// or "
+            "hashivault://",
+        )
+    password = folder / PASSWORD_FILE
+    return PrivateKey(
+        reference=uri, password=password.read_text(encoding="utf-8").rstrip("\r\n") if password.is_file() else ""
+    )

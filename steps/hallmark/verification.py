@@ -1,0 +1,92 @@
+"""Whether one image may be deployed: its signature, and everything that the policy wants attested about it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hallmark.attestations import places, predicate_checks, statement_checks
+from hallmark.documents.policy import Policy
+from hallmark.documents.rules_signing import Attestation
+from hallmark.errors import BadInputError
+from hallmark.gate_report import Check
+from hallmark.image_reference import Image
+from hallmark.release import verdict_checks
+from hallmark.signatures import attested, nothing, signature_checks
+from hallmark.tools.cosign import Answer, Cosign, Signer, Statement, Written
+from hallmark.verdict import Verdict, read_verdict, this_second
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What is asked of an image; None of commit and model: any."""
+
+    policy: Policy
+    policy_digest: str
+    commit: str | None = None
+    model_digest: str | None = None
+
+
+def image_checks(tool: Cosign, image: Image, known: Mapping[str, Signer], asked: Asked) -> list[Check]:
+    """The checks on signature and attestations of `image`; it may be deployed only if all of them pass."""
+    checks = signature_checks(tool, image, known, asked.policy)
+    for kept in tool.read:
+        checks += _attested(tool, image, known, asked, kept)
+    return checks
+
+
+def _attested(tool: Cosign, image: Image, known: Mapping[str, Signer], asked: Asked, kept: Written) -> list[Check]:
+    """The checks on the first verdict that passes them together with all that is attested beside it, or else on the
+    one of which the most hold."""
+    answers = attested(tool, image, known, asked.policy.signing.attestations, kept)
+    found = answers["verdict"].found
+    best = [nothing("verdict", answers["verdict"], known)]
+    for number, statement in enumerate(found):
+        checks, verdict = _verdict(statement, image, asked)
+        if verdict is not None:
+            for kind in asked.policy.signing.attestations:
+                if kind != "verdict":
+                    checks += _beside(kind, answers[kind], image, verdict, known, asked.policy)
+        if number == 0 or _failed(checks) <= _failed(best):
+            best = checks
+        if not _failed(checks):
+            break
+    return best
+
+
+def _failed(checks: list[Check]) -> int:
+    return sum(not check.passed for check in checks)
+
+
+def _verdict(statement: Statement, image: Image, asked: Asked) -> tuple[list[Check], Verdict | None]:
+    checks = statement_checks("verdict", statement, image, places(image, asked.policy))
+    try:
+        verdict = read_verdict(json.dumps(statement.predicate), name="the attestation's predicate")
+    except BadInputError as error:
+        unread = Check(name="verdict", passed=False, value=error.message, limit="as verify-model writes it")
+        return [*checks, unread], None
+    checks += verdict_checks(
+        verdict,
+        policy=asked.policy,
+        policy_digest=asked.policy_digest,
+        image_digest=image.digest,
+        commit=asked.commit,
+        model_digest=asked.model_digest,
+        now=this_second(),
+        trusted=asked.policy.signing.trusted_policies,
+    )
+    return checks, verdict
+
+
+def _beside(
+    kind: Attestation, answer: Answer, image: Image, verdict: Verdict, known: Mapping[str, Signer], policy: Policy
+) -> list[Check]:
+    """The checks on the first statement of a kind that passes them all, or else on the last one."""
+    checks, allowed = [nothing(kind, answer, known)], places(image, policy)
+    for statement in answer.found:
+        checks = statement_checks(kind, statement, image, allowed)
+        checks += predicate_checks(kind, statement.predicate, verdict, image, policy, allowed)
+        if not _failed(checks):
+            break
+    return checks
