@@ -18,7 +18,7 @@ from hallmark.documents.policy import load_policy, policy_digest
 from hallmark.documents.rules_inputs import is_remote
 from hallmark.errors import BadInputError, ToolFailedError
 from hallmark.files import write_text
-from laptop import git_server, interruptible, kustomization, repositories
+from laptop import git_server, interruptible, kustomization, policies, repositories
 from laptop.console import INTERRUPTED, Say, say
 from laptop.setup import ROOT, TOOLS
 from laptop.world import World
@@ -297,6 +297,7 @@ def _lay_out_validators(validators: Path, project: Project) -> None:
     project.data.mkdir(exist_ok=True)
     keys = project.world.keys
     shutil.copy(keys.public, project.policy / "cosign.pub")
+    policies.have_production_at(project.policy, f"{project.world.git_url}/{project.config.name}")
     project.signing_key.mkdir(mode=0o700, exist_ok=True)
     for secret in (keys.private, keys.password):
         shutil.copy2(secret, project.signing_key / secret.name)

@@ -17,7 +17,7 @@ from hallmark.documents.policy import Policy
 from hallmark.documents.rules_inputs import Digest
 from hallmark.documents.rules_model import ModelFormat, Task
 from hallmark.errors import BadInputError
-from hallmark.files import require_digest, sha256_file, sha256_tree, write_text
+from hallmark.files import DIGEST, require_digest, sha256_file, sha256_tree, write_text
 from hallmark.gate_report import Check
 from hallmark.image_reference import Image
 from hallmark.verdict import Verdict
@@ -26,6 +26,29 @@ MODEL_FILE, DESCRIPTION_FILE = "model", "champion.json"
 CHAMPION_FILE = "champion.parquet"
 """What it said to the independent rows, beside the candidate's predictions."""
 MAXIMUM_BYTES = 1 << 20
+NONE, NOT_ASKED = "none", "not-asked"
+"""Instead of the folder's digest: nothing is in production yet; the policy asks for no comparison. That nothing was
+handed over means neither."""
+
+
+def handed_over(told: str, policy: Policy) -> str | None:
+    """The digest of the champion's folder that fetch-champion told; None where it told why there is none.
+
+    Raises:
+        BadInputError: it is neither, or not what this policy makes it say.
+    """
+    asked = policy.model.champion is not None
+    if told == NOT_ASKED and not asked:
+        return None
+    if told == NONE and asked:
+        return None
+    if asked and DIGEST.fullmatch(told):
+        return told
+    wanted = f"a digest or {NONE}" if asked else f"{NOT_ASKED}, for the policy asks for no comparison"
+    raise BadInputError(
+        f"--champion-digest is {told[:100]!r}, and not {wanted}",
+        solution="hand over the results of fetch-champion of the same run",
+    )
 
 
 class ChampionModel(Document):

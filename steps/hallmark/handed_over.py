@@ -14,7 +14,7 @@ import polars as pl
 from hallmark.accuracy.classes import Answers
 from hallmark.accuracy.numbers import Numbers
 from hallmark.accuracy.reading import VALUE, by_row, require_rows, sample
-from hallmark.comparison import Standing, answers_of
+from hallmark.comparison import Production, answers_of
 from hallmark.datasets import (
     FINGERPRINT,
     LABEL,
@@ -60,7 +60,7 @@ class Measured:
     probes: pl.DataFrame | None
     predictions: pl.DataFrame
     sample: Answers | Numbers
-    standing: Standing | None
+    production: Production
     champion: Answers | Numbers | None
     overlap: float
     compared: int
@@ -74,7 +74,7 @@ class Measured:
 
 
 def measure(
-    policy: Policy, *, labels: Handed, predictions: Handed, responses: Handed, champion: Standing | None
+    policy: Policy, *, labels: Handed, predictions: Handed, responses: Handed, production: Production
 ) -> Measured:
     """Read what the other tasks wrote, after its digests were found right.
 
@@ -107,8 +107,8 @@ def measure(
         labels=judged.select(ROW, NUMBER, LABEL),
         predictions=table,
         sample=sample(truth, table, PREDICTIONS_FILE, policy.model),
-        standing=champion,
-        champion=answers_of(champion, predictions.folder, truth, policy.model),
+        production=production,
+        champion=answers_of(production.standing, predictions.folder, truth, policy.model),
         overlap=overlap(judged[FINGERPRINT], training[FINGERPRINT]),
         compared=answered.height,
         mismatches=sum(not same(*pair) for pair in compared.select(VALUE, f"{VALUE}_told").rows()),

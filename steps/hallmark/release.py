@@ -229,6 +229,8 @@ def _objection(found: VerdictChampion, model: str, rules: Champion) -> str:
     """Why a comparison is not what these rules ask for; empty where it is."""
     if not found.passed:
         return "the judge said no"
+    if found.production not in rules.production:
+        return f"compared with what is in {found.production}" if found.production else "compared with what is nowhere"
     if found.image is None:
         return "" if rules.first == "allow" else "nothing was in production"
     if found.model == model:

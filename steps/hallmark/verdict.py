@@ -17,6 +17,7 @@ from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError, Wit
 from hallmark.documents.loading import Document
 from hallmark.documents.mistakes import first_of
 from hallmark.documents.rules_inputs import Digest
+from hallmark.documents.rules_model import Place
 from hallmark.errors import BadInputError
 from hallmark.files import write_text
 
@@ -120,6 +121,7 @@ class VerdictChampion(Document):
     """The comparison with the model in production. Without `image` nothing was in production; where its model is the
     verdict's own, nothing was asked of the candidate."""
 
+    production: Place | None = Field(default=None, description="Where it was looked for what is in production.")
     image: str | None = Field(default=None, description="By digest.")
     model: Digest | None = Field(default=None, description="Of the model file in it.")
     metric: str

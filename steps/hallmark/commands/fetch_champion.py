@@ -7,34 +7,38 @@ any other model file.
 
 Trusts: the policy's keys; the configuration repository for what is in production, which is where its readers take it
 from too. No path in the image, no label and no tag.
-Refuses: an image in production that is not signed, or without a passing verdict on it and on this model. A verdict that
-does not say how the model is asked, or an image without the model, is bad input; a registry that does not answer is an
-error. None of them is ever "nothing in production".
+Refuses: a place that the policy does not name (`model.champion.production`), for whoever starts a run could choose one
+with a weaker champion, or with none; an image in production that is not signed, or without a passing verdict on it and
+on this model. A verdict that does not say how the model is asked, or an image without the model, is bad input; a
+registry that does not answer is an error. None of them is ever "nothing in production".
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from hallmark import champion as champions
 from hallmark import image_layers, kustomization
-from hallmark.attestations import places, statement_checks
 from hallmark.command import Context, Outcome
 from hallmark.config_repository import ConfigRepository
 from hallmark.contract import param, path, result
 from hallmark.documents.policy import Policy, load_policy, policy_digest
+from hallmark.documents.rules_model import Champion, Place
 from hallmark.errors import BadInputError
 from hallmark.files import sha256_tree
-from hallmark.gate_report import Check, decide, failures
+from hallmark.gate_report import Check, GateReport, decide, failures
 from hallmark.image_reference import Image, image
 from hallmark.registry_auth import docker_config
-from hallmark.signatures import signature_checks, signers, verdicts
+from hallmark.release import public_keys
+from hallmark.signatures import attested, signature_check, statement_checks
 from hallmark.tools import skopeo
-from hallmark.tools.cosign import Cosign, Signer, cosign
+from hallmark.tools.cosign import Cosign, cosign
 from hallmark.tools.git import check_url, session
 from hallmark.verdict import Verdict, read_verdict
 
@@ -68,13 +72,18 @@ class Params:
 @dataclass(frozen=True, kw_only=True)
 class Results:
     champion_digest: str | None = result(
-        "Digest of the folder with the model in production; empty: nothing is there, or the policy does not ask for it"
+        "Digest of the folder with the model in production; `none`: nothing is there; `not-asked`: the policy does not "
+        "ask for it"
     )
-    champion_image: str | None = result("The image in production, `repository@sha256:...`; empty as champion-digest is")
-    champion_model_digest: str | None = result("SHA-256 of the model in it; empty as champion-digest is")
+    champion_image: str | None = result("The image in production, `repository@sha256:...`; empty where there is none")
+    champion_model_digest: str | None = result("SHA-256 of the model in it; empty where there is none")
+    champion_place: str | None = result(
+        "Where production is described: repository, branch and path, with blanks between them; empty where that is not "
+        "asked for"
+    )
 
 
-NONE = Results(champion_digest="", champion_image="", champion_model_digest="")
+NOT_ASKED = Results(champion_digest=champions.NOT_ASKED, champion_image="", champion_model_digest="", champion_place="")
 
 
 def run(params: Params, context: Context) -> Outcome:
@@ -88,18 +97,24 @@ def run(params: Params, context: Context) -> Outcome:
     policy = load_policy(params.policy)
     _empty(params.champion)
     if policy.model.champion is None:
-        return _outcome([_said("comparison", "the policy asks for none")], NONE, "no champion is asked for")
-    keys = signers(policy, params.policy)
+        return _outcome([_said("comparison", "the policy asks for none")], NOT_ASKED, "no champion is asked for")
+    place = _place(params)
+    where = _place_check(place, policy.model.champion)
+    if not where.passed:
+        # Before anything is asked there: the credentials go to no place that the policy does not name either.
+        return Outcome(report=_refused_place(where), results=Results())
+    keys = public_keys(policy, params.policy)
     standing = _in_production(params, policy, context)
     if standing is None:
         said = "nothing is in production yet; whether a first delivery is allowed is for verify-model to say"
-        return _outcome([_said("in production", "no image")], NONE, said)
+        nothing = dataclasses.replace(NOT_ASKED, champion_digest=champions.NONE, champion_place=str(place))
+        return _outcome([where, _said("in production", "no image")], nothing, said)
     context.say(f"fetch-champion: checking {standing}, which is in production")
     with docker_config(params.release_credential) as authfile:
         registry = skopeo.Registry(authfile=authfile, tls_verify=params.tls_verify)
         skopeo.require(standing, registry)
-        tool = cosign(authfile, tls_verify=params.tls_verify, kept=policy.signing.format)
-        checks = [_said("in production", str(standing)), *signature_checks(tool, standing, keys, policy)]
+        tool = cosign(authfile, tls_verify=params.tls_verify)
+        checks = [where, _said("in production", str(standing)), signature_check(tool, standing, keys)]
         more, verdict = _verdict(tool, standing, keys, policy)
         checks += more
         if verdict is None or not all(check.passed for check in checks):
@@ -115,10 +130,42 @@ def run(params: Params, context: Context) -> Outcome:
         champion_digest=sha256_tree(params.champion),
         champion_image=str(standing),
         champion_model_digest=found.model.digest,
+        champion_place=str(place),
     )
     digests = {"champion-image": standing.digest, "champion": results.champion_digest or "", "policy": found.policy}
     said = f"version {found.model.version} is in production, signed, and its model was taken out of {standing}"
     return _outcome(checks, results, said, digests=digests, production=found)
+
+
+def _place(params: Params) -> Place:
+    found = {"repository": check_url(params.config_repository_url), "branch": params.config_branch}
+    try:
+        return Place(**found, path=params.kustomization)
+    except ValidationError as error:
+        raise BadInputError(
+            "--config-repository-url, --config-branch and --kustomization name no place where production is described",
+            solution="give the three as model.champion.production in policy.yaml has them",
+        ) from error
+
+
+def _place_check(place: Place, rules: Champion) -> Check:
+    return Check(
+        name="place of production",
+        passed=place in rules.production,
+        value=str(place),
+        limit=f"one of {', '.join(map(str, rules.production))}",
+    )
+
+
+def _refused_place(where: Check) -> GateReport:
+    return decide(
+        "fetch-champion",
+        [where],
+        passed="",
+        refused=f"the policy does not say that {where.value} describes production",
+        solution="start the run with config-repository-url, config-branch and kustomization as one of "
+        "model.champion.production in policy.yaml has them, or ask the validators to add the place",
+    )
 
 
 def _in_production(params: Params, policy: Policy, context: Context) -> Image | None:
@@ -135,13 +182,13 @@ def _in_production(params: Params, policy: Policy, context: Context) -> Image | 
 
 
 def _verdict(
-    tool: Cosign, standing: Image, keys: Mapping[str, Signer], policy: Policy
+    tool: Cosign, standing: Image, keys: dict[str, Path], policy: Policy
 ) -> tuple[list[Check], Verdict | None]:
     """The checks on the newest attestation that passes them all, or else on the last one."""
-    statements, none = verdicts(tool, standing, keys)
+    statements, none = attested(tool, standing, keys)
     checks, best = [none], None
     for statement in statements:
-        found = statement_checks("verdict", statement, standing, places(standing, policy))
+        found = statement_checks(statement, standing)
         try:
             verdict = read_verdict(json.dumps(statement.predicate), name="the attestation's predicate")
         except BadInputError as error:

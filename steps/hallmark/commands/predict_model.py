@@ -25,7 +25,7 @@ from pathlib import Path
 
 import polars as pl
 
-from hallmark.champion import CHAMPION_FILE, DESCRIPTION_FILE, MODEL_FILE, InProduction, read_champion
+from hallmark.champion import CHAMPION_FILE, DESCRIPTION_FILE, MODEL_FILE, InProduction, handed_over, read_champion
 from hallmark.command import Context, Outcome
 from hallmark.contract import param, path, result
 from hallmark.datasets import (
@@ -70,8 +70,8 @@ class Params:
     features_digest: str = param("SHA-256 of features.parquet, from prepare-evaluation")
     probes_digest: str | None = param("SHA-256 of probes.parquet, where prepare-evaluation wrote one", default=None)
     model_digest: str = param("SHA-256 of the model's file, from train")
-    champion_digest: str | None = param(
-        "Digest of the folder with the model in production, from fetch-champion; empty: there is none", default=None
+    champion_digest: str = param(
+        "Digest of the folder with the model in production, or `none` or `not-asked`, from fetch-champion"
     )
     source: Path = path("The checked out tree, for hallmark.yaml")
     policy: Path = path("The validators' folder")
@@ -127,9 +127,9 @@ def run(params: Params, context: Context) -> Outcome:
     with open_regular(file):
         require_digest(file.name, sha256_file(file), params.model_digest)
 
-    champion = _champion(params)
+    champion = _champion(params, policy)
     if champion is not None:
-        digests["champion"] = params.champion_digest or ""
+        digests["champion"] = params.champion_digest
 
     checks: list[Check] = []
     said = None
@@ -185,26 +185,27 @@ def _solution(check: Check, format_: str) -> str:
     )
 
 
-def _champion(params: Params) -> InProduction | None:
+def _champion(params: Params, policy: Policy) -> InProduction | None:
     """The model in production, where one was handed over.
 
     Raises:
         BadInputError: it is not what fetch-champion handed over, or is there though none was.
     """
-    folder = params.champion
-    if params.champion_digest is None:
+    folder, digest = params.champion, handed_over(params.champion_digest, policy)
+    if digest is None:
         if folder is not None and (folder / DESCRIPTION_FILE).exists():
             raise BadInputError(
-                f"{folder} holds a champion, but no --champion-digest was handed over",
+                f"{folder} holds a champion, but --champion-digest is {params.champion_digest}",
                 solution="hand over fetch-champion's results of the same run",
             )
         return None
     if folder is None:
         raise BadInputError(
-            "--champion-digest is given without --champion", solution="bind the folder that fetch-champion wrote"
+            "--champion-digest is given without --champion",
+            solution="bind the folder that fetch-champion wrote",
         )
     with open_regular(folder / MODEL_FILE):
-        return read_champion(folder, digest=params.champion_digest, policy_digest=params.policy_digest)
+        return read_champion(folder, digest=digest, policy_digest=params.policy_digest)
 
 
 def _subject(

@@ -75,9 +75,11 @@ class Params:
     minimum_accuracy: float | None = param(
         "The repository's own minimum, from fetch-source; may only tighten the policy's", default=None
     )
-    champion_digest: str | None = param(
-        "Digest of the folder with the model in production, from fetch-champion; empty: nothing is in production yet",
-        default=None,
+    champion_digest: str = param(
+        "Digest of the folder with the model in production, or `none` or `not-asked`, from fetch-champion"
+    )
+    champion_place: str | None = param(
+        "Where production is described, from fetch-champion; empty where that is not asked for", default=None
     )
     champion_image: str | None = param("The image in production, from fetch-champion", default=None)
     champion_model_digest: str | None = param("SHA-256 of the model in it, from fetch-champion", default=None)
@@ -120,14 +122,16 @@ def run(params: Params, context: Context) -> Outcome:
         labels=Handed(folder=params.labels, digest=params.labels_digest),
         predictions=Handed(folder=params.predictions, digest=params.predictions_digest),
         responses=Handed(folder=params.responses, digest=params.responses_digest),
-        champion=standing(
+        production=standing(
+            policy,
             folder=params.champion_digest,
             image=params.champion_image,
             model=params.champion_model_digest,
             predictions=params.champion_predictions_digest,
+            place=params.champion_place,
         ),
     )
-    digests = _digests(params, measured.standing)
+    digests = _digests(params, measured.production.standing)
     evidence = read_evidence(params.gates, params.reports, digests)
     judged = _judged(measured.sample, limits)
     against_champion, champion = _against_champion(params, policy, measured)
@@ -190,7 +194,7 @@ def _against_champion(params: Params, policy: Policy, measured: Measured) -> tup
     rules = policy.model.champion
     if rules is None:
         return Findings(), None
-    return judge_against(measured.sample, measured.champion, rules, measured.standing, model=params.model_digest)
+    return judge_against(measured.sample, measured.champion, rules, measured.production, model=params.model_digest)
 
 
 def _behaviour(params: Params, policy: Policy, measured: Measured) -> Findings:

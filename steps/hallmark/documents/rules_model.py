@@ -110,9 +110,42 @@ class Metrics(Document):
         return {name: limit for name, limit in found.items() if limit is not None}
 
 
+class Place(Document):
+    """Where a configuration repository says what is in production."""
+
+    repository: str = Field(
+        pattern=r"^\S+$", max_length=400, description="URL of the configuration repository, without a user name."
+    )
+    branch: str = Field(default="main", pattern=r"^\S+$", max_length=200)
+    path: str = Field(
+        default="kustomization.yaml", min_length=1, max_length=300, description="Of the kustomization in it."
+    )
+
+    def __str__(self) -> str:
+        return f"{self.repository} {self.branch} {self.path}"
+
+    @classmethod
+    def parse(cls, text: str) -> Place | None:
+        """What `str` made of a place; None where it did not.
+
+        >>> str(Place.parse("https://git.example.com/ops/config.git main production/kustomization.yaml"))
+        'https://git.example.com/ops/config.git main production/kustomization.yaml'
+        >>> Place.parse("main production/kustomization.yaml")
+        """
+        parts = text.split(" ", 2)
+        try:
+            return cls.model_validate(dict(zip(("repository", "branch", "path"), parts, strict=True)))
+        except ValueError:
+            return None
+
+
 class Champion(Document):
     """How the candidate has to compare with the model in production, on the same rows."""
 
+    production: Fewer[list[Place]] = Field(
+        min_length=1,
+        description="Where production may be described: whoever starts a run names one of these places, and no other.",
+    )
     metric: Fixed[MetricName] = Field(description="What is compared.")
     rule: Fixed[Literal["ratio", "non-inferiority"]] = Field(
         default="ratio",

@@ -1,7 +1,10 @@
 """The rules of champion and challenger, and the tests that they rest on."""
 
+import json
+
 import numpy as np
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar  # type: ignore[import-untyped]
@@ -35,8 +38,13 @@ def numbers(spread: float, seed: int = 1) -> Numbers:
     return Numbers(truth=truth, predicted=truth + np.random.default_rng(seed).normal(0, spread, 500))
 
 
+def rules_of(text: str) -> Champion:
+    place = {"repository": "https://git.example.com/config.git"}
+    return parse(json.dumps({"production": [place], **yaml.safe_load(text)}), Champion, name="policy.yaml")
+
+
 def judged(text: str, candidate: Answers | Numbers, champion: Answers | Numbers | None) -> Check:
-    (check,) = judge_champion(candidate, champion, parse(text, Champion, name="policy.yaml")).checks
+    (check,) = judge_champion(candidate, champion, rules_of(text)).checks
     return check
 
 
@@ -115,7 +123,7 @@ def test_without_a_champion_only_a_policy_that_says_so_lets_pass() -> None:
 
 
 def test_the_figure_has_both_values_and_the_difference() -> None:
-    rules = parse("metric: accuracy", Champion, name="policy.yaml")
+    rules = rules_of("metric: accuracy")
     (figure,) = judge_champion(told(10), told(20, first=500), rules, "sha256:abc").figures["champion"]
     assert (figure["candidate"], figure["champion"]) == (0.99, 0.98)
     assert figure["difference"] == pytest.approx(0.01)
@@ -145,7 +153,7 @@ def test_what_cannot_be_compared_is_bad_input(
 @pytest.mark.parametrize("rules", ["{metric: f1, rule: non-inferiority}", "{metric: f1, margin: 0.1}"])
 def test_a_margin_and_its_rule_belong_together(rules: str) -> None:
     with pytest.raises(BadInputError, match="give a margin"):
-        parse(rules, Champion, name="policy.yaml")
+        rules_of(rules)
 
 
 @given(st.integers(0, 700), st.integers(0, 700))

@@ -94,7 +94,7 @@ def test_without_a_champion_nothing_is_said_of_one(prepared: Workshop) -> None:
     assert predict(prepared).exit_code == 0
     empty = prepared.root / "nothing"
     empty.mkdir()
-    run = prepared.run("predict-model", champion=empty, champion_digest="")
+    run = prepared.run("predict-model", champion=empty, champion_digest="none")
     assert run.exit_code == 0, run.told
     assert run.results["champion-predictions-digest"] == ""
     assert not (prepared.folder("predictions") / "champion.parquet").exists(), "an earlier run's was left"
@@ -103,7 +103,8 @@ def test_without_a_champion_nothing_is_said_of_one(prepared: Workshop) -> None:
 def test_a_champion_that_was_changed_or_not_handed_over_is_bad_input(prepared: Workshop) -> None:
     folder = crown(prepared, DummyClassifier(), FEATURES)
     digest = sha256_tree(folder)
-    assert prepared.run("predict-model", champion=folder, champion_digest="").exit_code == 2
+    for word in ("", "none", "not-asked", "odd"):
+        assert prepared.run("predict-model", champion=folder, champion_digest=word).exit_code == 2
     assert prepared.run("predict-model", champion_digest=digest).exit_code == 2
     (folder / "model").write_bytes(b"another")
     assert predict(prepared, digest=digest).exit_code == 2

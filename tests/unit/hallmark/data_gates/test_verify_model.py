@@ -12,7 +12,7 @@ from hallmark.performance.document import Measure, Measured, ModelPerformance, N
 from hallmark.release import verdict_checks
 from hallmark.verdict import Verdict, read_verdict, this_second
 
-from .workshop import FEATURES, UNCHANGED, Run, Workshop
+from .workshop import FEATURES, PLACE, PRODUCTION, UNCHANGED, Run, Workshop
 
 MODEL = sha256_bytes(b"model")
 IMAGE = sha256_bytes(b"image")
@@ -553,16 +553,31 @@ def test_a_first_delivery_passes_only_where_the_policy_says_so(trial: Trial) -> 
     assert trial.run().exit_code == 0
     assert trial.verdict.champion is not None
     assert trial.verdict.champion.image is None
+    assert str(trial.verdict.champion.production) == PLACE
 
 
 @pytest.mark.parametrize("name", [*IN_PRODUCTION, "champion_predictions_digest"])
 def test_a_part_of_a_champion_is_never_taken_for_a_first_delivery(trial: Trial, name: str) -> None:
     trial.workshop.rules["model"]["champion"] = {"metric": "accuracy", "first": "allow"}
     run = against(trial, 0, **{name: ""})
-    assert run.exit_code == 2
-    assert f"--{name.replace('_', '-')} is missing" in run.told
-    run = against(trial, 0, **{name: "odd"})
-    assert run.exit_code == 2
+    assert (run.exit_code, f"--{name.replace('_', '-')}" in run.told) == (2, True), run.told
+    for word in ("odd", "none", "not-asked") if name == "champion_digest" else ("odd",):
+        assert against(trial, 0, **{name: word}).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "place", ["", "odd", PLACE.replace("production/", "staging/"), PLACE.replace(" main", " other")]
+)
+def test_a_champion_of_a_place_that_the_policy_does_not_name_is_bad_input(trial: Trial, place: str) -> None:
+    trial.workshop.rules["model"]["champion"] = {"metric": "accuracy", "first": "allow"}
+    for run in (trial.run(champion_place=place), against(trial, 5, champion_place=place)):
+        assert (run.exit_code, "none of the policy's model.champion.production" in run.told) == (2, True), run.told
+
+
+def test_where_no_comparison_is_asked_for_nobody_may_say_that_nothing_was_in_production(trial: Trial) -> None:
+    for word in ("none", "", MODEL):
+        assert trial.run(champion_digest=word).exit_code == 2
+    assert trial.run(champion_digest="not-asked").exit_code == 0
 
 
 def test_a_champion_that_was_asked_other_rows_or_was_changed_is_bad_input(trial: Trial) -> None:
@@ -586,6 +601,8 @@ def test_what_is_needed_to_ask_the_model_again_stands_in_the_verdict(trial: Tria
         ({}, {"metric": "f1"}, "f1 by ratio"),
         ({}, {"image": None, "model": None}, "nothing was in production"),
         ({}, {"passed": False}, "the judge said no"),
+        ({}, {"production": None}, "nowhere"),
+        ({"production": [{**PRODUCTION, "branch": "next"}]}, {}, f"compared with what is in {PLACE}"),
         ({}, {"candidate": None}, "no values"),
         ({"ratio": 1.2}, {}, "and 1.1 is needed"),
         ({"rule": "non-inferiority", "margin": 0.01}, {}, "accuracy by ratio"),

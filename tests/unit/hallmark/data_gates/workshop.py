@@ -57,6 +57,15 @@ UNCHANGED: dict[str, Any] = {"importance": {"enabled": False}, "determinism": {"
 """`model.behaviour` without changed rows, for tests that write predictions by hand."""
 
 
+PRODUCTION = {
+    "repository": "https://git.example.com/config.git",
+    "branch": "main",
+    "path": "production/kustomization.yaml",
+}
+PLACE = " ".join(PRODUCTION.values())
+"""As fetch-champion tells it."""
+
+
 @dataclass(frozen=True)
 class Run:
     exit_code: int
@@ -126,6 +135,8 @@ class Workshop:
             self.rules["data"]["independent"]["suite"] = file
 
     def save(self) -> None:
+        if champion := self.rules["model"].get("champion"):
+            champion.setdefault("production", [PRODUCTION])
         (self.folder("source") / "hallmark.yaml").write_text(yaml.safe_dump(self.description))
         (self.folder("policy") / "policy.yaml").write_text(yaml.safe_dump(self.rules))
 
@@ -138,6 +149,8 @@ class Workshop:
             "labels_digest": lambda: sha256_tree(self.folder("labels")),
             "model_digest": lambda: sha256_file(model),
             "probes_digest": self.probes_digest,
+            "champion_digest": lambda: "none" if self.rules["model"].get("champion") else "not-asked",
+            "champion_place": lambda: PLACE if self.rules["model"].get("champion") else "",
             "predictions_digest": lambda: sha256_file(self.folder("predictions") / PREDICTIONS_FILE),
             "performance_digest": lambda: sha256_file(self.folder("predictions") / PERFORMANCE_FILE),
             "responses_digest": lambda: sha256_file(self.folder("responses") / RESPONSES_FILE),

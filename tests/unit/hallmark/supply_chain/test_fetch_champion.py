@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
@@ -32,7 +33,7 @@ DESCRIBED = {
     "features": ["width", "length"],
 }
 FILE = "production/kustomization.yaml"
-RESULTS = ("champion-digest", "champion-image", "champion-model-digest")
+RESULTS = ("champion-digest", "champion-image", "champion-model-digest", "champion-place")
 Fetch = Callable[..., Called]
 
 
@@ -51,9 +52,10 @@ def config(work_tree: Callable[[str], WorkTree]) -> WorkTree:
 
 
 @pytest.fixture
-def asking_policy(signing_policy: Path) -> Path:
+def asking_policy(signing_policy: Path, config: WorkTree) -> Path:
     file = signing_policy / "policy.yaml"
-    asked = "model:\n  champion: {metric: accuracy, first: allow}\n"
+    place = f"{{repository: '{config.url}', path: {FILE}}}"
+    asked = f"model:\n  champion: {{metric: accuracy, first: allow, production: [{place}]}}\n"
     file.write_text(file.read_text().replace("model:\n", asked))
     return signing_policy
 
@@ -106,7 +108,13 @@ def champion(config: WorkTree, registries: Registries) -> str:
 
 
 def test_the_model_in_production_is_taken_out_of_its_image(
-    fetch: Fetch, registries: Registries, champion: str, content: Content, asking_policy: Path, tmp_path: Path
+    fetch: Fetch,
+    config: WorkTree,
+    registries: Registries,
+    champion: str,
+    content: Content,
+    asking_policy: Path,
+    tmp_path: Path,
 ) -> None:
     image = f"{registries.release}@{champion}"
     registries.sign(image)
@@ -119,6 +127,7 @@ def test_the_model_in_production_is_taken_out_of_its_image(
     assert called.result("champion-digest") == sha256_tree(folder)
     assert called.result("champion-image") == image
     assert called.result("champion-model-digest") == MODEL_DIGEST
+    assert called.result("champion-place") == f"{config.url} main {FILE}"
     pinned = policy_digest(asking_policy)
     found = read_champion(folder, digest=sha256_tree(folder), policy_digest=pinned)
     assert (found.image, found.model.format, found.features) == (image, "skops", ["width", "length"])
@@ -134,25 +143,44 @@ def test_the_model_in_production_is_taken_out_of_its_image(
 
 
 @pytest.mark.parametrize("standing", [None, f"sha256:{'0' * 64}"])
-def test_nothing_in_production_is_told_by_empty_results(
+def test_nothing_in_production_is_told_by_a_word(
     fetch: Fetch, config: WorkTree, registries: Registries, tmp_path: Path, standing: str | None
 ) -> None:
     deploy(config, registries, standing)
     called = fetch()
     assert called.code == 0, called.output
-    assert [called.result(name) for name in RESULTS] == ["", "", ""]
+    assert [called.result(name) for name in RESULTS] == ["none", "", "", f"{config.url} main {FILE}"]
     assert "nothing is in production yet" in called.output
     assert list((tmp_path / "champion").iterdir()) == []
 
 
 def test_where_the_policy_asks_for_no_comparison_nothing_is_asked_of_anyone(
-    fetch: Fetch, signing_policy: Path, tmp_path: Path
+    fetch: Fetch, asking_policy: Path, tmp_path: Path
 ) -> None:
-    file = signing_policy / "policy.yaml"
-    file.write_text(file.read_text().replace("  champion: {metric: accuracy, first: allow}\n", ""))
+    file = asking_policy / "policy.yaml"
+    lines = [line for line in file.read_text().splitlines() if "champion:" not in line]
+    file.write_text("\n".join(lines))
     called = fetch(config_repository_url="https://127.0.0.1:9/nobody.git")
     assert called.code == 0, called.output
-    assert [called.result(name) for name in RESULTS] == ["", "", ""]
+    assert [called.result(name) for name in RESULTS] == ["not-asked", "", "", ""]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        {"config_repository_url": "file:///nowhere/config.git"},
+        {"config_branch": "next"},
+        {"kustomization": "staging/kustomization.yaml"},
+    ],
+    ids=str,
+)
+def test_a_place_that_the_policy_does_not_name_is_refused_and_nobody_is_asked(
+    fetch: Fetch, champion: str, flags: dict[str, object]
+) -> None:
+    called = fetch(**flags)
+    assert called.code == 1, called.output
+    assert "NO  place of production" in called.output
+    assert [called.result(name) for name in RESULTS] == [None] * 4
 
 
 def test_an_unsigned_image_in_production_is_refused(fetch: Fetch, champion: str, tmp_path: Path) -> None:
@@ -276,8 +304,18 @@ def test_a_registry_that_does_not_give_the_image_is_a_failed_tool(
     ],
 )
 def test_a_kustomization_that_does_not_tell_is_never_nothing_in_production(
-    fetch: Fetch, champion: str, flags: dict[str, object], code: int, words: str
+    fetch: Fetch,
+    config: WorkTree,
+    asking_policy: Path,
+    champion: str,
+    flags: dict[str, object],
+    code: int,
+    words: str,
 ) -> None:
+    file = asking_policy / "policy.yaml"
+    place = {"repository": flags.get("config_repository_url") or config.url, "path": flags.get("kustomization", FILE)}
+    named = json.dumps({**place, "branch": flags.get("config_branch", "main")})
+    file.write_text(re.sub(r"production: \[.*\]", f"production: [{named}]", file.read_text()))
     called = fetch(**flags)
     assert called.code == code, called.output
     assert words in called.output
