@@ -18,6 +18,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from pydantic import ValidationError
 
 from hallmark import champion as champions
 from hallmark import image_layers, kustomization
+from hallmark.attestations import places, statement_checks
 from hallmark.command import Context, Outcome
 from hallmark.config_repository import ConfigRepository
 from hallmark.contract import param, path, result
@@ -35,10 +37,9 @@ from hallmark.files import sha256_tree
 from hallmark.gate_report import Check, GateReport, decide, failures
 from hallmark.image_reference import Image, image
 from hallmark.registry_auth import docker_config
-from hallmark.release import public_keys
-from hallmark.signatures import attested, signature_check, statement_checks
+from hallmark.signatures import signature_checks, signers, verdicts
 from hallmark.tools import skopeo
-from hallmark.tools.cosign import Cosign, cosign
+from hallmark.tools.cosign import Cosign, Signer, cosign
 from hallmark.tools.git import check_url, session
 from hallmark.verdict import Verdict, read_verdict
 
@@ -103,7 +104,7 @@ def run(params: Params, context: Context) -> Outcome:
     if not where.passed:
         # Before anything is asked there: the credentials go to no place that the policy does not name either.
         return Outcome(report=_refused_place(where), results=Results())
-    keys = public_keys(policy, params.policy)
+    keys = signers(policy, params.policy)
     standing = _in_production(params, policy, context)
     if standing is None:
         said = "nothing is in production yet; whether a first delivery is allowed is for verify-model to say"
@@ -113,8 +114,8 @@ def run(params: Params, context: Context) -> Outcome:
     with docker_config(params.release_credential) as authfile:
         registry = skopeo.Registry(authfile=authfile, tls_verify=params.tls_verify)
         skopeo.require(standing, registry)
-        tool = cosign(authfile, tls_verify=params.tls_verify)
-        checks = [where, _said("in production", str(standing)), signature_check(tool, standing, keys)]
+        tool = cosign(authfile, tls_verify=params.tls_verify, kept=policy.signing.format)
+        checks = [where, _said("in production", str(standing)), *signature_checks(tool, standing, keys, policy)]
         more, verdict = _verdict(tool, standing, keys, policy)
         checks += more
         if verdict is None or not all(check.passed for check in checks):
@@ -182,13 +183,13 @@ def _in_production(params: Params, policy: Policy, context: Context) -> Image | 
 
 
 def _verdict(
-    tool: Cosign, standing: Image, keys: dict[str, Path], policy: Policy
+    tool: Cosign, standing: Image, keys: Mapping[str, Signer], policy: Policy
 ) -> tuple[list[Check], Verdict | None]:
     """The checks on the newest attestation that passes them all, or else on the last one."""
-    statements, none = attested(tool, standing, keys)
+    statements, none = verdicts(tool, standing, keys)
     checks, best = [none], None
     for statement in statements:
-        found = statement_checks(statement, standing)
+        found = statement_checks("verdict", statement, standing, places(standing, policy))
         try:
             verdict = read_verdict(json.dumps(statement.predicate), name="the attestation's predicate")
         except BadInputError as error:
