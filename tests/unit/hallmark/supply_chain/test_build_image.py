@@ -83,6 +83,7 @@ def build(registries: Registries, source: Path, base: str, tmp_path: Path) -> Bu
             "base_image": base,
             "source_digest": sha256_tree(source),
             "model_digest": sha256_file(model / "model.skops"),
+            "data_digest": digest("d"),
             "commit": COMMIT,
             "commit_time": 1_700_000_000,
             "repository_url": "https://git.example.com/team/iris.git",
@@ -134,7 +135,7 @@ def files(registries: Registries, called: Called, folder: Path) -> dict[str, Any
 
 
 def test_an_image_is_built_on_the_base_with_the_model_in_it_and_labelled(
-    build: Build, registries: Registries, source: Path, tmp_path: Path
+    build: Build, registries: Registries, source: Path, tmp_path: Path, base: str
 ) -> None:
     called = build()
     assert called.code == 0, called.output
@@ -147,7 +148,12 @@ def test_an_image_is_built_on_the_base_with_the_model_in_it_and_labelled(
         image_labels.SOURCE: "https://git.example.com/team/iris.git",
         image_labels.SOURCE_DIGEST: sha256_tree(source),
         image_labels.MODEL_DIGEST: sha256_file(tmp_path / "model" / "model.skops"),
+        image_labels.DATA_DIGEST: digest("d"),
     }
+    told = skopeo.manifest(*reference(registries, called))["annotations"]
+    assert labels.items() <= told.items()
+    assert told[image_labels.CREATED] == "2023-11-14T22:13:20Z"
+    assert told[image_labels.BASE_DIGEST] == base.partition("@")[2]
     added = files(registries, called, tmp_path / "layout")
     assert added["app/model/model.skops"] == (0o644, 0, 1_700_000_000, b"a trained model\n")
     assert added["app/copied"][3] == b"a trained model\n"
@@ -275,6 +281,7 @@ def test_other_files_in_the_folder_of_the_model_are_kept(
     [
         {"source_digest": digest("9")},
         {"model_digest": digest("9")},
+        {"data_digest": "none"},
         {"base_image": "127.0.0.1:1/base:latest"},
         {"candidate_image": "127.0.0.1:1/iris:tag"},
         {"commit": "main"},

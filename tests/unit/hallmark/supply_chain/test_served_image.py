@@ -1,0 +1,140 @@
+"""build-image of a repository without a Containerfile: layers are laid on the base, and nothing is built."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hallmark import image_labels
+from hallmark.documents.model import load_model
+from hallmark.errors import BadInputError
+from hallmark.files import sha256_file
+from hallmark.image_assembly import platform_digest
+from hallmark.image_builder import builder
+from hallmark.tools import skopeo
+
+from .supply_chain_helpers import Called
+from .supply_chain_images import Registries, digest
+from .test_build_image import Build, base, build, files, reference, source
+
+__all__ = ["base", "build", "source"]
+
+
+@pytest.fixture
+def served(source: Path) -> Path:
+    """The repository without its Containerfile."""
+    (source / "Containerfile").unlink()
+    return source
+
+
+def layers(registries: Registries, called: Called) -> list[str]:
+    assert called.code == 0, called.output
+    return [layer["digest"] for layer in skopeo.manifest(*reference(registries, called))["layers"]]
+
+
+def test_the_image_is_the_base_with_the_server_and_the_model(
+    build: Build,
+    registries: Registries,
+    served: Path,
+    base: str,
+    tmp_path: Path,
+) -> None:
+    called = build()
+    assert called.code == 0, called.output
+    assert "Hallmark's model server on" in called.output
+    config = skopeo.configuration(*reference(registries, called))
+    assert config["config"]["Entrypoint"] == ["python3", "-m", "serving"]
+    assert (config["config"]["User"], config["config"]["WorkingDir"]) == ("1001:0", "/app")
+    assert config["config"]["ExposedPorts"] == {"8080/tcp": {}}
+    labels = skopeo.labels(*reference(registries, called))
+    assert labels[image_labels.MODEL_DIGEST] == sha256_file(tmp_path / "model" / "model.skops")
+    told = skopeo.manifest(*reference(registries, called))["annotations"]
+    assert labels.items() <= told.items()
+    assert (told[image_labels.BASE_NAME], told[image_labels.BASE_DIGEST]) == tuple(base.split("@"))
+    added = files(registries, called, tmp_path / "layout")
+    assert added["app/model/model.skops"] == (0o644, 0, 0, b"a trained model\n")
+    assert "app/serving/__main__.py" in added
+    assert json.loads(added["app/model/serving.json"][3])["features"] == ["width", "length"]
+    # Nothing of the maker's repository is in it.
+    assert not [name for name in added if "train" in name or "Containerfile" in name]
+
+
+def test_the_same_inputs_give_the_same_digest_and_another_model_one_new_layer(
+    build: Build,
+    registries: Registries,
+    served: Path,
+    tmp_path: Path,
+) -> None:
+    first = build()
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(served, moved)
+    shutil.copytree(tmp_path / "model", tmp_path / "other place")
+    (tmp_path / "other place" / "model.skops").chmod(0o600)
+    os.utime(tmp_path / "other place" / "model.skops", (1, 1))
+    second = build(source=moved, model=tmp_path / "other place")
+    # Into a registry that has nothing of it yet.
+    third = build(candidate_image=f"{registries.candidate}-cold")
+    assert [first.code, second.code, third.code] == [0, 0, 0], third.output
+    assert first.result("digest") == second.result("digest") == third.result("digest")
+    before = layers(registries, first)
+    (tmp_path / "model" / "model.skops").write_bytes(b"another model\n")
+    after = layers(registries, build(commit="d" * 40))
+    assert before[:-1] == after[:-1]
+    assert before[-1] != after[-1]
+
+
+def test_a_model_that_was_changed_on_the_way_or_a_base_that_is_not_there_is_refused(
+    build: Build,
+    served: Path,
+    base: str,
+) -> None:
+    changed = build(model_digest=digest("9"))
+    assert changed.code == 2, changed.output
+    assert "the model was changed on the way" in changed.output
+    missing = build(base_image=base.partition("@")[0] + "@" + digest("9"))
+    assert missing.code == 3, missing.output
+    assert build(credential="").code == 3
+
+
+@pytest.mark.parametrize(
+    ("lines", "other", "words"),
+    [
+        ("", "Dockerfile", "containerfile: Dockerfile"),
+        ("model: {format: joblib}", "", "loads skops and onnx, not joblib"),
+        ("image: {predict: /predict}", "", "predicts at /v1/models/iris:predict and /v2/models/iris/infer"),
+        ("image: {builder: server, containerfile: Containerfile}", "", "takes no image.containerfile"),
+        ("image: {builder: server, readiness: /ready}", "", "tells that it is ready at /v2/health/ready"),
+        ("image: {builder: containerfile, trustedTypes: [a.B]}", "", "is for image.builder: server"),
+    ],
+)
+def test_what_hallmarks_server_cannot_serve_is_told_before_anything_is_built(
+    served: Path,
+    lines: str,
+    other: str,
+    words: str,
+) -> None:
+    described = (served / "hallmark.yaml").read_text()
+    kept = [line for line in described.splitlines() if not line.startswith(lines.partition(":")[0] + ":") or not lines]
+    (served / "hallmark.yaml").write_text("\n".join([*kept, lines]) + "\n")
+    if other:
+        (served / other).write_text("FROM scratch\n")
+    with pytest.raises(BadInputError) as caught:
+        builder(served, load_model(served))
+    assert words in f"{caught.value} {caught.value.solution}"
+
+
+def test_a_list_of_images_gives_this_machines_one_or_says_that_there_is_none() -> None:
+    def entry(letter: str, architecture: str) -> dict[str, Any]:
+        return {"digest": digest(letter), "platform": {"os": "linux", "architecture": architecture}}
+
+    index = {"manifests": [entry("1", "arm64"), entry("2", "amd64")]}
+    assert platform_digest(index, machine="x86_64") == digest("2")
+    assert platform_digest(index, machine="aarch64") == digest("1")
+    assert platform_digest({"layers": []}) is None
+    with pytest.raises(BadInputError, match="nothing for linux/s390x"):
+        platform_digest(index, machine="s390x")
