@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from hallmark.errors import BadInputError
 
@@ -138,7 +138,7 @@ def _write_layer(layer: Layer, blobs: Path) -> dict[str, Any]:
     temporary = blobs / "layer"
     with temporary.open("wb") as raw:
         hashing = _Hashing(raw)
-        with tarfile.open(fileobj=hashing, mode="w|", format=tarfile.PAX_FORMAT) as archive:
+        with tarfile.open(fileobj=cast("Any", hashing), mode="w|", format=tarfile.PAX_FORMAT) as archive:
             for folder in _folders(layer.files):
                 archive.addfile(_entry(folder, tarfile.DIRTYPE, 0o755))
             for path in sorted(layer.files):

@@ -63,7 +63,7 @@ def build_and_push(
         settings = Settings(
             created=created,
             labels=labels,
-            annotations=annotations(labels, base, created),
+            annotations=manifest_annotations(labels, base, created),
             entrypoint=ENTRYPOINT,
             working_directory=FOLDER,
             user=USER,
@@ -78,7 +78,7 @@ def build_and_push(
     return digest
 
 
-def annotations(labels: Mapping[str, str], base: Image, created: int) -> dict[str, str]:
+def manifest_annotations(labels: Mapping[str, str], base: Image, created: int) -> dict[str, str]:
     """What the manifest says of the image: the labels, its base and its date (OCI's annotations.md)."""
     return {
         **labels,

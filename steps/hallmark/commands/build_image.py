@@ -30,7 +30,7 @@ from hallmark.image_builder import builder
 from hallmark.image_builder import containerfile as containerfile_of
 from hallmark.image_reference import Image, image, parse_image
 from hallmark.registry_auth import docker_config
-from hallmark.served_image import annotations, build_and_push
+from hallmark.served_image import build_and_push, manifest_annotations
 from hallmark.tools import skopeo
 from hallmark.tools.buildah import MOUNT_HOLES, MOUNTS_MENDED, has_mounts, session
 from hallmark.tools.git import COMMIT, check_url
@@ -117,7 +117,7 @@ def run(params: Params, context: Context) -> Outcome:
             NAME,
             build_args={"BASE_IMAGE": str(base)},
             labels=_labels(params, description),
-            annotations=annotations(_labels(params, description), base, params.commit_time),
+            annotations=manifest_annotations(_labels(params, description), base, params.commit_time),
             timestamp=params.commit_time,
         )
         output = f"{built.stdout}\n{built.stderr}"[-LOG_CHARACTERS:]

@@ -31,7 +31,13 @@ base, context, authfile = sys.argv[1:]
 with session(Path(authfile), tls_verify=False, base_store=None) as buildah:
     buildah.pull(parse_image(base))
     built = buildah.build(
-        Path(context), Path(context) / "Containerfile", "it", build_args={"BASE_IMAGE": base}, labels={}, annotations={}, timestamp=1
+        Path(context),
+        Path(context) / "Containerfile",
+        "it",
+        build_args={"BASE_IMAGE": base},
+        labels={},
+        annotations={},
+        timestamp=1,
     )
     left = []
     for process in filter(str.isdigit, os.listdir("/proc")):
