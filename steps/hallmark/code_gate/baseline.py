@@ -90,13 +90,13 @@ def _cell(data: bytes, number: int) -> str:
     return "".join(source) if isinstance(source, list) else str(source)
 
 
-def load(folder: Path, name: str, tools: Sequence[str]) -> Baseline:
-    """The baseline in the file `name` of the policy's folder.
+def load(folder: Path, name: str, tools: Sequence[str], *, what: str = WHAT) -> Baseline:
+    """The baseline in the file `name` of the policy's folder; `what` it is, for an error.
 
     Raises:
         BadInputError: it is missing, has a mistake, names a tool that does not exist, or a finding twice.
     """
-    baseline = loading.load(folder / name, Baseline, what=WHAT)
+    baseline = loading.load(folder / name, Baseline, what=what)
     seen: set[str] = set()
     for position, entry in enumerate(baseline.accepted):
         if entry.tool not in tools:

@@ -68,29 +68,32 @@ def installed(name: str) -> Mapping[str, list[str]] | None:
     return {field: [str(value) for value in found.get_all(field) or []] for field in fields}
 
 
-def list_of(packages: Iterable[Locked], rules: Licences, metadata: Metadata = installed) -> list[Licensed]:
+def list_of(
+    packages: Iterable[Locked], rules: Licences, metadata: Metadata = installed, *, where: str = "code.licences"
+) -> list[Licensed]:
     """The licence of each package: the policy's word first, then the metadata of exactly this version.
+
+    Args:
+        where: the rules' place in the policy, for an error.
 
     Raises:
         BadInputError: the policy gives an expression that is not SPDX's.
     """
-    known = {
-        canonicalize_name(name): _require(text, f"code.licences.known.{name}") for name, text in rules.known.items()
-    }
+    known = {canonicalize_name(name): _require(text, f"{where}.known.{name}") for name, text in rules.known.items()}
     return [
         Licensed(package=package, licence=known.get(canonicalize_name(package.name)) or _told(package, metadata))
         for package in packages
     ]
 
 
-def judge(licensed: Iterable[Licensed], rules: Licences) -> list[Finding]:
-    """A finding for each package whose licence is unknown, denied, or not among those allowed.
+def judge(licensed: Iterable[Licensed], rules: Licences, *, where: str = "code.licences") -> list[Finding]:
+    """A finding for each package whose licence is unknown, denied, or not among those allowed; `where` as above.
 
     Raises:
         BadInputError: the policy names a licence that SPDX does not have.
     """
-    allowed = {_require(one, "code.licences.allowed") for one in rules.allowed}
-    denied = {_require(one, "code.licences.denied") for one in rules.denied}
+    allowed = {_require(one, f"{where}.allowed") for one in rules.allowed}
+    denied = {_require(one, f"{where}.denied") for one in rules.denied}
 
     def accepted(licence: str) -> bool:
         plain = licence.partition(" WITH ")[0]

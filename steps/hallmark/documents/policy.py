@@ -13,13 +13,14 @@ from hallmark.documents.loading import Document, validate
 from hallmark.documents.rules_code import Code
 from hallmark.documents.rules_data import Data
 from hallmark.documents.rules_model import ModelRules
+from hallmark.documents.rules_scan import Scan
 from hallmark.documents.rules_signing import Signing
 from hallmark.documents.tighter import FewerOfAll, Fixed, Free, Higher, Lower, More
 from hallmark.files import require_digest, sha256_mounted
 
 FILE_NAME = "policy.yaml"
 
-Gate = Literal["check-code", "test-code", "validate-data", "predict-model", "test-image"]
+Gate = Literal["check-code", "test-code", "validate-data", "predict-model", "test-image", "scan-image"]
 
 
 class Metadata(Document):
@@ -79,6 +80,7 @@ class Policy(Document):
     data: Data
     model: ModelRules
     image: ImageRules = ImageRules()
+    scan: Scan = Scan()
     signing: Signing = Signing()
 
 

@@ -1,0 +1,255 @@
+"""scan-image: say what the image is made of, and look for what should not be in it, before anybody signs it.
+
+The image's layers are fetched by digest, read within bounds (`hallmark.image_scan.filesystem`), and never run. From
+them come a bill of materials (CycloneDX) with the model and its card, and, where the policy asks for it, a report on
+known vulnerabilities by OSV's databases.
+
+Trusts: the policy, the database, and the digests that it recomputes. Not the image: neither names, links nor sizes in
+its layers, and no settings for a tool.
+Refuses: advisories from the policy's severity on, licences, secrets in any layer or in the configuration, files that
+are setuid or that everybody may write to, an image that starts as root, and one that does not tell the packages of its
+operating system. Writes `scan-image.sarif` beside the report.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hallmark import __version__
+from hallmark.code_gate import baseline, licences
+from hallmark.code_gate.baseline import Sorted
+from hallmark.command import Context, Outcome
+from hallmark.contract import param, path, result
+from hallmark.documents.model import Model, load_model
+from hallmark.documents.policy import load_policy
+from hallmark.documents.rules_scan import Scan
+from hallmark.errors import BadInputError
+from hallmark.files import DIGEST, inside, require_digest, sha256_bytes, sha256_file, sha256_tree, write_text
+from hallmark.image_reference import image
+from hallmark.image_scan import bom, contents, filesystem, vulnerabilities
+from hallmark.image_scan.packages import is_python, licensed, listed_digests, packages, relevant, wanted
+from hallmark.image_scan.report import SARIF, TOOLS, Scanned, make_report
+from hallmark.registry_auth import docker_config
+from hallmark.reporting.sarif import Finding, to_sarif
+from hallmark.tools import gitleaks, skopeo, syft
+
+EXAMPLE = (
+    "hallmark scan-image --candidate-image=registry.example.com/candidates/iris --image-digest=sha256:... "
+    "--source=run/source --policy=policy --sbom=run/sbom --commit=... --source-digest=sha256:... ..."
+)
+VULNERABILITIES = "vulnerabilities.json"
+MAXIMUM_BYTES = 8 << 30
+"""Of the layers, packed."""
+MAXIMUM_CONFIG = 8 << 20
+SECONDS = 900.0
+
+BASELINE = "the baseline of accepted findings (scan.baseline in the policy)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Params:
+    candidate_image: str = param("Repository of the candidate, without tag")
+    image_digest: str = param("The image's digest, from build-image")
+    source_digest: str = param("Digest of the source, from fetch-source")
+    policy_digest: str = param("Digest of the policy, from fetch-source")
+    model_digest: str = param("SHA-256 of the model's file, from train")
+    training_data_digest: str = param("SHA-256 of the training data, from prepare-evaluation")
+    independent_data_digest: str = param("SHA-256 of the independent data, from prepare-evaluation")
+    repository_url: str = param("The model repository's URL without credentials, from fetch-source")
+    commit: str = param("Full SHA of the source commit")
+    tls_verify: bool = param('"false" only for a registry on plain HTTP, on one machine', default=True)
+    source: Path = path("The checked out repository, for hallmark.yaml")
+    policy: Path = path("The validators' folder with policy.yaml")
+    sbom: Path = path("Where sbom.cdx.json and vulnerabilities.json are written")
+    candidate_credential: Path | None = path("Folder with docker's config.json, to read the candidates", default=None)
+    advisories: Path | None = path("OSV's databases, if the policy has none of its own", default=None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    sbom_digest: str | None = result("SHA-256 of sbom.cdx.json; written also when the gate says no")
+    vulnerabilities_digest: str | None = result("SHA-256 of vulnerabilities.json; empty where nothing was looked up")
+
+
+def run(params: Params, context: Context) -> Outcome:
+    """Fetch, read, write the bill of materials, and judge. Figures: see `image_scan.report`.
+
+    Raises:
+        BadInputError: an artefact is not the one that was handed over, the layers cannot be read to their end, or the
+            policy asks for vulnerabilities and no database, or one that is too old, is there.
+        ToolFailedError: the registry does not answer or let us in, or a tool failed.
+    """
+    candidate = image(params.candidate_image, params.image_digest)
+    for name in ("model_digest", "training_data_digest", "independent_data_digest"):
+        if not DIGEST.fullmatch(getattr(params, name)):
+            raise BadInputError(f"--{name.replace('_', '-')} is no digest", solution="hand over the tasks' results")
+    rules = load_policy(params.policy, expected_digest=params.policy_digest).scan
+    database = _database(params, rules)
+    require_digest("the source", sha256_tree(params.source), params.source_digest)
+    model = load_model(params.source)
+    today = datetime.datetime.now(datetime.UTC).date()
+    accepted = baseline.load(params.policy, rules.baseline, TOOLS, what=BASELINE) if rules.baseline else None
+    with (
+        tempfile.TemporaryDirectory(prefix="hallmark-scan-") as name,
+        docker_config(params.candidate_credential) as auth,
+    ):
+        folder = Path(name)
+        registry = skopeo.Registry(authfile=auth, tls_verify=params.tls_verify)
+        context.say(f"fetching {candidate}")
+        layers = skopeo.download(candidate, registry, folder / "image", maximum_bytes=MAXIMUM_BYTES, timeout=SECONDS)
+        config = _config(folder / "image", params.image_digest)
+        scanned = _scan(layers, config, folder, rules, database, context, today)
+    text = _bill(params, model, scanned)
+    write_text(params.sbom / bom.FILE_NAME, text)
+    digests = {"sbom": sha256_bytes(text.encode()), "image": params.image_digest}
+    vulnerable = _write_vulnerabilities(params.sbom, scanned)
+    digests |= {"vulnerabilities": vulnerable} if vulnerable else {}
+    digests |= {"advisories": scanned.known.database.digest} if scanned.known else {}
+    named = baseline.with_fingerprints(scanned.findings, _text)
+    found = baseline.apply(named, accepted, today) if accepted else Sorted(counting=tuple(named), accepted={})
+    versions = _versions(scanned)
+    sarif = to_sarif([*found.counting, *found.accepted], versions, found.accepted)
+    write_text(context.report_dir / SARIF, sarif)
+    digests |= {
+        "sarif": sha256_bytes(sarif.encode()),
+        "source": params.source_digest,
+        "policy": params.policy_digest,
+        "model": params.model_digest,
+        "training-data": params.training_data_digest,
+        "independent-data": params.independent_data_digest,
+    }
+    report = make_report(scanned, found, rules, digests, versions)
+    results = Results(sbom_digest=digests["sbom"], vulnerabilities_digest=vulnerable)
+    return Outcome(report=report, results=results)
+
+
+def _database(params: Params, rules: Scan) -> Path | None:
+    """Where the database is; asked before anything is fetched."""
+    if not rules.vulnerabilities.enabled:
+        return None
+    own = rules.vulnerabilities.advisories
+    found = inside(params.policy, own) if own else params.advisories
+    if found is None or not found.exists():
+        raise BadInputError(
+            "the policy asks for known vulnerabilities (scan.vulnerabilities), and there is no advisory database",
+            solution="bind the workspace `advisories`, or name a folder below the policy's in "
+            "scan.vulnerabilities.advisories",
+        )
+    return found
+
+
+def _config(folder: Path, digest: str) -> bytes:
+    """The image's configuration, whose digest its manifest names, whose digest is the image's."""
+    manifest = folder / "manifest.json"
+    require_digest("the image's manifest", sha256_file(manifest), digest)
+    told = str((json.loads(manifest.read_bytes()).get("config") or {}).get("digest", ""))
+    file = folder / told.removeprefix("sha256:")
+    if not DIGEST.fullmatch(told) or not file.is_file() or file.stat().st_size > MAXIMUM_CONFIG:
+        raise BadInputError("the image has no configuration that is read here", solution="build the image anew")
+    require_digest("the image's configuration", sha256_file(file), told)
+    return file.read_bytes()
+
+
+def _scan(
+    layers: Sequence[Path],
+    config: bytes,
+    folder: Path,
+    rules: Scan,
+    database: Path | None,
+    context: Context,
+    today: datetime.date,
+) -> Scanned:
+    started = _now()
+    settings = json.loads(config)
+    kept, tree = folder / "kept", folder / "tree"
+    kept.mkdir()
+    context.say(f"reading {len(layers)} layers")
+    files = filesystem.read(layers, kept, wanted)
+    filesystem.lay_out(relevant(files), tree)
+    context.say("looking for packages")
+    catalogue = syft.catalogue(tree)
+    found = packages(catalogue.artifacts, rules.licences, tree)
+    findings = [
+        *contents.privileged(files.root, rules.files),
+        *contents.writable(files.root, rules.files),
+        *(contents.root_user(settings, files.root) if rules.user == "not-root" else []),
+    ]
+    if rules.licences.enabled:
+        findings += licences.judge(map(licensed, filter(is_python, found)), rules.licences, where="scan.licences")
+    packaged = 0
+    if rules.secrets.enabled:
+        context.say("looking for secrets")
+        digests = set() if rules.secrets.packaged else listed_digests(files)
+        secrets, packaged = contents.secrets(files, config, folder / "secrets", listed=digests)
+        findings += secrets
+    known = None
+    if database is not None:
+        context.say(f"looking {len(found)} packages up")
+        known = vulnerabilities.look_up(found, catalogue.distribution, database, rules.vulnerabilities, today=today)
+        findings += [one.as_finding() for one in known.refused]
+    return Scanned(
+        found=tuple(found),
+        catalogue=catalogue,
+        files=len(files.root),
+        findings=tuple(findings),
+        known=known,
+        packaged=packaged,
+        secrets=rules.secrets.enabled,
+        licences=rules.licences.enabled,
+        left_out=files.left_out,
+        created=str(settings.get("created") or ""),
+        started=started,
+    )
+
+
+def _bill(params: Params, model: Model, scanned: Scanned) -> str:
+    subject = bom.Subject(
+        repository=params.candidate_image,
+        image=params.image_digest,
+        created=scanned.created,
+        model=params.model_digest,
+        training_data=params.training_data_digest,
+        independent_data=params.independent_data_digest,
+        source_url=params.repository_url,
+        commit=params.commit,
+    )
+    catalogue = scanned.catalogue
+    return bom.make(subject, model, scanned.found, catalogue.distribution, catalogue.version)
+
+
+def _write_vulnerabilities(folder: Path, scanned: Scanned) -> str:
+    """Write the report and return its digest; empty, and no report of an earlier attempt left, where none was asked."""
+    file = folder / VULNERABILITIES
+    if scanned.known is None:
+        file.unlink(missing_ok=True)
+        return ""
+    scanner = {"uri": "https://hallmark.dev/scan-image", "version": __version__}
+    content = vulnerabilities.predicate(scanned.known, scanner=scanner, started=scanned.started, finished=_now())
+    text = json.dumps(content, indent=1) + "\n"
+    write_text(file, text)
+    return sha256_bytes(text.encode())
+
+
+def _versions(scanned: Scanned) -> dict[str, str]:
+    found = {contents.FILES_TOOL: __version__, syft.NAME: scanned.catalogue.version}
+    if scanned.secrets:
+        found[gitleaks.NAME] = gitleaks.version()
+    if scanned.licences:
+        found[licences.TOOL] = __version__
+    if scanned.known is not None:
+        found[vulnerabilities.TOOL] = f"{__version__} of {scanned.known.newest}"
+    return found
+
+
+def _text(finding: Finding) -> str:
+    """What a fingerprint is made of: the place of a secret, never itself; of everything else what was said."""
+    return f"{finding.line}:{finding.column}" if finding.tool == gitleaks.NAME else finding.message
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,101 @@
+"""What an image's files and settings would give away, or would let somebody do, in a container."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hallmark.documents.rules_scan import Files
+from hallmark.image_scan.filesystem import Entry, FileSystem, lay_out
+from hallmark.reporting.sarif import Finding
+from hallmark.tools import gitleaks
+
+SETUID, WRITABLE, USER = "setuid", "world-writable", "root-user"
+FILES_TOOL = "files"
+CONFIG = "image-configuration.json"
+STICKY, EVERYBODY = 0o1000, 0o002
+MAXIMUM_PASSWD = 1 << 20
+
+
+def privileged(root: Mapping[str, Entry], rules: Files) -> list[Finding]:
+    """Files that give whoever runs them another user's rights, or capabilities, and are not allowed by the policy."""
+    found = []
+    for path, entry in sorted(root.items()):
+        if entry.kind != "file" or f"/{path}" in rules.setuid:
+            continue
+        gives = [word for bit, word in ((0o4000, "setuid"), (0o2000, "setgid")) if entry.mode & bit]
+        gives += ["capabilities"] if entry.capabilities else []
+        if gives:
+            found.append(_finding(SETUID, path, f"{' and '.join(gives)} ({entry.mode:o}, owner {entry.owner})"))
+    return found
+
+
+def writable(root: Mapping[str, Entry], rules: Files) -> list[Finding]:
+    """Files and folders that everybody may write to; of folders only those without the sticky bit."""
+    return [
+        _finding(WRITABLE, path, f"a {entry.kind} that everybody may write to ({entry.mode:o})")
+        for path, entry in sorted(root.items())
+        if entry.kind in ("file", "folder")
+        and entry.mode & EVERYBODY
+        and not (entry.kind == "folder" and entry.mode & STICKY)
+        and f"/{path}" not in rules.world_writable
+    ]
+
+
+def root_user(config: Mapping[str, Any], root: Mapping[str, Entry]) -> list[Finding]:
+    """A finding where a container would start as root, or as a user that nobody can tell."""
+    user = str((config.get("config") or {}).get("User") or "")
+    name = user.partition(":")[0]
+    number = int(name) if name.isascii() and name.isdigit() else _numbers(root).get(name)
+    if number is None:
+        said = f"the image starts as {name!r}, who is not in its /etc/passwd" if name else "the image names no user"
+    elif number == 0:
+        said = f"the image starts as root (USER {user})"
+    else:
+        return []
+    return [_finding(USER, CONFIG, said)]
+
+
+def secrets(
+    files: FileSystem, config: bytes, folder: Path, *, listed: Collection[str], image: str = CONFIG
+) -> tuple[list[Finding], int]:
+    """What gitleaks finds in the texts of every layer, also in what a later layer hides, and in the configuration,
+    which holds the variables and arguments of the build; and how many files were left out as `listed` by a package.
+
+    Args:
+        folder: new; each layer gets a folder in it.
+        listed: digests, hexadecimal, of files that need no look.
+
+    Raises:
+        ToolFailedError: gitleaks is missing, failed, or passed over a file.
+    """
+    folder.mkdir()
+    texts = [entry for entry in files.entries if entry.text]
+    looked = [entry for entry in texts if entry.sha256 not in listed and entry.md5 not in listed]
+    for number in sorted({entry.layer for entry in looked}):
+        lay_out({one.path: one for one in looked if one.layer == number}, folder / f"layer-{number}")
+    (folder / image).write_bytes(config)
+    return gitleaks.check_tree(folder, allow_suppressions=False), len(texts) - len(looked)
+
+
+def looked_at(found: Sequence[Finding]) -> dict[str, int]:
+    """How many findings there are by rule."""
+    return {rule: sum(one.rule == rule for one in found) for rule in sorted({one.rule for one in found})}
+
+
+def _numbers(root: Mapping[str, Entry]) -> dict[str, int]:
+    """User names of the image's /etc/passwd; the first line of a name counts, as for the C library."""
+    entry = root.get("etc/passwd")
+    if entry is None or entry.content is None or entry.size > MAXIMUM_PASSWD:
+        return {}
+    found: dict[str, int] = {}
+    for line in entry.content.read_text(encoding="utf-8", errors="replace").splitlines():
+        fields = line.split(":")
+        if len(fields) > 2 and fields[2].isascii() and fields[2].isdigit():
+            found.setdefault(fields[0], int(fields[2]))
+    return found
+
+
+def _finding(rule: str, path: str, message: str) -> Finding:
+    return Finding(tool=FILES_TOOL, rule=rule, file=path, line=1, message=message)

@@ -1,0 +1,172 @@
+"""The report of scan-image: what was found in an image, against what the policy asks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hallmark.code_gate import licences
+from hallmark.code_gate.baseline import Sorted
+from hallmark.documents.rules_scan import Scan
+from hallmark.gate_report import Check, GateReport, decide, failures
+from hallmark.image_scan import contents, vulnerabilities
+from hallmark.image_scan.packages import OF_SYSTEMS, Package
+from hallmark.image_scan.vulnerabilities import Known
+from hallmark.reporting.sarif import Finding
+from hallmark.tools import gitleaks
+from hallmark.tools.syft import Catalogue
+
+COMMAND, SARIF = "scan-image", "scan-image.sarif"
+TOOLS = (contents.FILES_TOOL, gitleaks.NAME, licences.TOOL, vulnerabilities.TOOL)
+"""Whose findings a baseline may accept."""
+SHOWN = 500
+"""The report names no more findings, and no more vulnerabilities; all are in the files."""
+LINES = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scanned:
+    """What was found in the image, before the baseline is asked."""
+
+    found: tuple[Package, ...]
+    catalogue: Catalogue
+    files: int
+    """That a container sees."""
+    findings: tuple[Finding, ...]
+    known: Known | None
+    """None: the policy does not ask for vulnerabilities."""
+    packaged: int
+    """Texts that packages list, and in which no secrets were looked for."""
+    secrets: bool
+    """Whether they were looked for at all; so for `licences`."""
+    licences: bool
+    left_out: int
+    """Files that are no texts, or too large ones."""
+    created: str
+    """When the image was built, by its own configuration."""
+    started: str
+
+
+def make_report(
+    scanned: Scanned, found: Sorted, rules: Scan, digests: dict[str, str], versions: Mapping[str, str]
+) -> GateReport:
+    """The gate's decision.
+
+    Figures: `findings` [{tool, rule, file, line, message, fingerprint, ...}], `findings_total`, `baseline` {accepted,
+    expired, unmatched}, `packages` {kind: number}, `system`, and where they were looked up `vulnerabilities` {counts,
+    databases [{ecosystem, entries, newest}], worst [{id, package, version, severity, fixed, status}], notes}.
+    """
+    checks = [*_package_checks(scanned, rules), *_finding_checks(scanned, found.counting, rules)]
+    if rules.baseline:
+        checks.append(_baseline_check(found))
+    accepted = f", {len(found.accepted)} accepted" if found.accepted else ""
+    return decide(
+        COMMAND,
+        checks,
+        passed=f"nothing that the policy refuses in {len(scanned.found)} packages and {scanned.files} files{accepted}",
+        refused=failures(checks),
+        solution="build the image without what is named (all is in scan-image.sarif); raise the version of a package "
+        "with an advisory, revoke a secret first; if a rule is wrong for this model, ask the policy's owner",
+        figures={
+            "findings": [finding.as_figure() for finding in found.counting[:SHOWN]],
+            "findings_total": len(found.counting),
+            "baseline": {
+                "accepted": [{**one.as_figure(), "reason": reason} for one, reason in found.accepted.items()],
+                "expired": [entry.model_dump(mode="json") for entry in found.expired],
+                "unmatched": [entry.model_dump(mode="json") for entry in found.unmatched],
+            },
+            "packages": dict(sorted(Counter(package.kind for package in scanned.found).items())),
+            "system": scanned.catalogue.distribution.name or scanned.catalogue.distribution.id,
+            **({"vulnerabilities": _vulnerabilities(scanned.known)} if scanned.known else {}),
+        },
+        digests=digests,
+        tools=dict(versions),
+    )
+
+
+def _package_checks(scanned: Scanned, rules: Scan) -> list[Check]:
+    kinds = Counter(package.kind for package in scanned.found)
+    told = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items())) or "none"
+    system = scanned.catalogue.distribution
+    checks = [Check(name="packages", passed=bool(scanned.found), value=told, limit="at least one")]
+    if rules.system == "told":
+        of_system = sum(kinds[kind] for kind in OF_SYSTEMS)
+        value = f"{of_system} packages of {system.name or system.id or 'an unknown system'}"
+        checks.append(
+            Check(
+                name="operating system",
+                passed=bool(system.id and of_system),
+                value=value,
+                limit="its name and its packages are told",
+                detail="without /etc/os-release and the packages' database nobody can tell what the image is made of",
+            )
+        )
+    return checks
+
+
+def _finding_checks(scanned: Scanned, findings: tuple[Finding, ...], rules: Scan) -> list[Check]:
+    checks = [
+        _check(findings, "setuid files", "none but those allowed", tool=contents.FILES_TOOL, rule=contents.SETUID),
+        _check(findings, "files that everybody may write to", "none", tool=contents.FILES_TOOL, rule=contents.WRITABLE),
+    ]
+    if rules.user == "not-root":
+        limit = "a user who is not root"
+        checks.append(_check(findings, "user", limit, tool=contents.FILES_TOOL, rule=contents.USER))
+    if scanned.licences:
+        allowed = f"one of {', '.join(rules.licences.allowed)}" if rules.licences.allowed else "any"
+        denied = f"; never {', '.join(rules.licences.denied)}" if rules.licences.denied else ""
+        checks.append(_check(findings, "licences of Python distributions", f"{allowed}{denied}", tool=licences.TOOL))
+    if scanned.secrets:
+        aside = f"; {scanned.packaged} files that packages list were left out" if scanned.packaged else ""
+        limit = f"none in the texts of any layer, nor in the configuration{aside}"
+        checks.append(_check(findings, "secrets (gitleaks)", limit, tool=gitleaks.NAME))
+    if scanned.known is not None:
+        asked = rules.vulnerabilities
+        fixed = " that are fixed" if asked.fixed_only else ""
+        limit = f"none of at least {asked.severity} severity{fixed}, by a database of {scanned.known.newest}"
+        checks.append(_check(findings, "known vulnerabilities", limit, tool=vulnerabilities.TOOL))
+    return checks
+
+
+def _check(findings: tuple[Finding, ...], name: str, limit: str, *, tool: str, rule: str = "") -> Check:
+    found = [one for one in findings if one.tool == tool and rule in ("", one.rule)]
+    more = f" (and {len(found) - LINES} more in {SARIF})" if len(found) > LINES else ""
+    number = f"{len(found) or 'no'} finding{'' if len(found) in (0, 1) else 's'}"
+    detail = "\n".join(f"{one.file}: {one.message}" for one in found[:LINES]) + more
+    return Check(name=name, passed=not found, value=number, limit=limit, detail=detail)
+
+
+def _baseline_check(found: Sorted) -> Check:
+    return Check(
+        name="accepted findings (baseline)",
+        passed=not found.missed,
+        value=f"{len(found.accepted)} accepted, {len(found.expired)} expired, {len(found.unmatched)} without a finding",
+        limit="no expired entry whose finding is still there",
+        detail="\n".join(f"{one.file}: {one.rule} ({one.tool}) expired on {one.expires}" for one in found.missed),
+    )
+
+
+def _vulnerabilities(known: Known) -> dict[str, object]:
+    order = (None, *reversed(vulnerabilities.ORDER))
+    worst = sorted(known.vulnerabilities, key=lambda one: (one.status != "refused", order.index(one.severity)))
+    return {
+        "counts": known.counts(),
+        "databases": [
+            {"ecosystem": name, "entries": total, "newest": known.database.newest[name].isoformat()}
+            for name, total in sorted(known.database.total.items())
+        ],
+        "worst": [
+            {
+                "id": one.id,
+                "package": one.package.name,
+                "version": one.package.version,
+                "severity": one.severity or "unknown",
+                "fixed": ", ".join(one.fixed[:4]),
+                "status": one.status,
+            }
+            for one in worst[:SHOWN]
+        ],
+        "left_out": dict(known.left_out),
+        "notes": list(known.notes),
+    }
