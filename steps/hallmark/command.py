@@ -52,6 +52,7 @@ COMMANDS: dict[str, str] = {
     "predict-model": "load the model safely and predict on the independent features",
     "build-image": "build the image with the model baked in, and push it to the candidates",
     "test-image": "call the running container and compare its answers with the model's",
+    "scan-image": "the image's bill of materials, known vulnerabilities, secrets and setuid files",
     "verify-model": "judge the predictions on labels that the model's maker never had; the verdict",
     "sign-image": "copy the image to the releases, sign it and attest the verdict",
     "verify-image": "check signature and verdict against the policy; fails closed",
