@@ -54,10 +54,14 @@ class Artifact:
 
 
 @dataclass(frozen=True, kw_only=True)
-class BuiltArtifact(Artifact):
-    """One that the task made: a subject of Chains' provenance where the result is called `*ARTIFACT_OUTPUTS`."""
+class MadeArtifact(Artifact):
+    """One that the task made: Chains takes one for an output where the result is called `*ARTIFACT_OUTPUTS`.
 
-    isBuildArtifact: str = "true"  # noqa: N815 - the property's name is Chains'
+    It is a byproduct of slsa/v2alpha4, no subject: Chains 0.26 takes the name of each subject for an image's
+    repository, and stores nothing at all of a run if it is none (pkg/chains/storage/oci/legacy.go).
+    """
+
+    isBuildArtifact: str = "false"  # noqa: N815 - the property's name is Chains'
 
 
 @dataclass(frozen=True, kw_only=True)

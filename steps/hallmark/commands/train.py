@@ -20,7 +20,7 @@ from pathlib import Path
 
 from hallmark import guard, left_behind, versions
 from hallmark.command import Context, Outcome
-from hallmark.contract import BuiltArtifact, param, path, result
+from hallmark.contract import MadeArtifact, param, path, result
 from hallmark.documents.model import Model, Scalar, load_model
 from hallmark.errors import BadInputError
 from hallmark.files import atomic_path, inside, require_digest, sha256_bytes, sha256_file, sha256_tree, write_text
@@ -54,7 +54,7 @@ class Results:
     model_digest: str | None = result("Digest of the model file.")
     metadata_digest: str | None = result("Digest of training.json.")
     training_data_digest: str | None = result("Digest of the training data.")
-    model_artifact: BuiltArtifact | None = result("The model, for Tekton Chains", name="model_ARTIFACT_OUTPUTS")
+    model_artifact: MadeArtifact | None = result("The model, for Tekton Chains", name="model_ARTIFACT_OUTPUTS")
 
 
 def run(params: Params, context: Context) -> Outcome:
@@ -83,7 +83,7 @@ def run(params: Params, context: Context) -> Outcome:
             model_digest=digests["model"],
             metadata_digest=digests["metadata"],
             training_data_digest=data_digest,
-            model_artifact=BuiltArtifact(
+            model_artifact=MadeArtifact(
                 uri=f"pkg:generic/{model.metadata.name}@{model.metadata.version}", digest=digests["model"]
             ),
         ),
