@@ -8,7 +8,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +26,11 @@ RECIPE = ROOT / "images" / "steps"
 COSIGN, GITLEAKS = "cosign", "gitleaks"
 """The programs that no base has to have: they are built from the project's pinned sources."""
 
-PROGRAMS = {"steps": [GITLEAKS, "git", "ssh"], "build": ["buildah"], "delivery": [COSIGN, "git", "skopeo", "ssh"]}
+PROGRAMS = {
+    "steps": [GITLEAKS, "git", "ssh"],
+    "build": ["buildah"],
+    "delivery": [COSIGN, GITLEAKS, "git", "skopeo", "ssh"],
+}
 """The step images, as Tasks name them, and the programs that their commands call."""
 
 NAMES = tuple(PROGRAMS)
@@ -130,7 +134,8 @@ def _make(home: Path, inputs: _Inputs, say: Say) -> None:
         else:
             python = _make_base(tools.state, scratch / "contexts", contexts, say)
         shutil.copy(inputs.cosign, contexts["delivery"] / "programs" / COSIGN)
-        shutil.copy(inputs.gitleaks, contexts["steps"] / "programs" / GITLEAKS)
+        for name in ("delivery", "steps"):
+            shutil.copy(inputs.gitleaks, contexts[name] / "programs" / GITLEAKS)
         for name, context in contexts.items():
             say(f"step image {name}: libraries")
             _install_libraries(name, python, context / "site-packages")
@@ -199,6 +204,14 @@ def _fetch_base(state: Path, base: str, archive: Path, say: Say) -> Python:
 def _install_libraries(name: str, python: Python, target: Path) -> None:
     lock = LOCK.read_text()
     names = serving_packages.read_names(RECIPE / name / "python-packages.txt")
-    requirements = serving_packages.locked(lock, serving_packages.every_name(lock) if names == [EVERYTHING] else names)
+    requirements = serving_packages.locked(lock, libraries(names, lock))
     chosen = serving_packages.for_python(requirements, python.full_version)
     serving_packages.install(chosen, python.version, target)
+
+
+def libraries(names: Sequence[str], lock: str) -> list[str]:
+    """The libraries that a list names: each by itself, or all of the lock but those with a `-` before them."""
+    if EVERYTHING not in names:
+        return list(names)
+    unwanted = {name.removeprefix(NOT) for name in names if name.startswith(NOT)}
+    return [name for name in serving_packages.every_name(lock) if name not in unwanted]

@@ -53,8 +53,9 @@ TRUST = {
     "predict-model": trust("predictions", "source features model champion", "policy"),
     "build-image": trust("", "source model", "candidate-credential base-store", network="host", root=True),
     "test-image": trust("responses", "source features predictions", "policy"),
+    "scan-image": trust("sbom", "source", "policy advisories candidate-credential", network="host"),
     "verify-model": trust("verdict", "features labels predictions responses reports", "policy"),
-    "sign-image": trust("", "verdict", "policy signing-key candidate-credential release-credential", network="host"),
+    "sign-image": trust("", "verdict sbom", "policy signing-key candidate-credential release-credential", network="host"),
     "update-manifest": trust("", "history", "policy release-credential config-credential", network="host"),
     "report": trust("report", "reports"),
 }
@@ -114,8 +115,8 @@ def test_a_report_folder_is_written_by_its_own_task_only() -> None:
                 assert read_only[binding["name"]]
 
 
-def test_a_run_that_needs_nothing_more_has_at_most_twelve_pods() -> None:
-    assert len([task for task in pipeline_tasks().values() if "when" not in task]) <= 12
+def test_a_run_that_needs_nothing_more_has_at_most_thirteen_pods() -> None:
+    assert len([task for task in pipeline_tasks().values() if "when" not in task]) <= 13
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -187,7 +188,7 @@ def test_a_release_needs_every_gate_and_the_verdict() -> None:
     """Nothing is signed before the verdict, and no verdict is asked for before every gate has its report."""
     tasks = pipeline_tasks()
     verdict = str(tasks["verify-model"])
-    for gate in ("check-code", "test-code", "validate-data", "predict-model", "test-image"):
+    for gate in ("check-code", "test-code", "validate-data", "predict-model", "test-image", "scan-image"):
         assert f"$(tasks.{gate}.results.report-digest)" in verdict
     assert "$(tasks.verify-model.results.verdict-digest)" in str(tasks["sign-image"])
     assert "$(tasks.sign-image.results.release-image-ref)" in str(tasks["update-manifest"])
