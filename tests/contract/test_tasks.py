@@ -55,7 +55,9 @@ TRUST = {
     "test-image": trust("responses", "source features predictions", "policy"),
     "scan-image": trust("sbom", "source", "policy advisories candidate-credential", network="host"),
     "verify-model": trust("verdict", "features labels predictions responses reports", "policy"),
-    "sign-image": trust("", "verdict sbom", "policy signing-key candidate-credential release-credential", network="host"),
+    "sign-image": trust(
+        "", "verdict sbom", "policy signing-key candidate-credential release-credential", network="host"
+    ),
     "update-manifest": trust("", "history", "policy release-credential config-credential", network="host"),
     "report": trust("report", "reports"),
 }
