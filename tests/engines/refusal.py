@@ -5,7 +5,6 @@
 - `failed`, `exitCode`: the task that says no, and its step's exit code
 - `message`: what that task's report says, a regular expression; `report`: the same for the report of the run
 - `refused`: names of checks, each of which that task's log has to say no to
-- `results`: the names of the run's results, but for the report's, `outcome` and `stopped-by`
 - `present`, `absent`: what some log has to say, and what none may say; regular expressions
 - `world`: what is amiss around the delivery: `remove` a file of the validators, `stop` a registry; `champion`: the
   sample's own repository is delivered before it, under the scenario's policy
@@ -68,7 +67,7 @@ class Refusal:
             "reason": "Failed",
             "outcome": "refused" if self.expect["exitCode"] == 1 else "failed",
             "stopped by": self.failed,
-            "results": [*self.expect["results"], "outcome", "stopped-by"],
+            "results": [name for name, task in _results() if task in (*before, "report")],
             "tasks": {
                 **dict.fromkeys((*before, "report"), "Succeeded"),
                 self.failed: {"reason": "Failed", "message": message},
@@ -89,7 +88,7 @@ class Refusal:
             "reason": run["status"]["conditions"][0]["reason"],
             "outcome": results.get("outcome"),
             "stopped by": str(results.get("stopped-by")).partition(":")[0],
-            "results": [*results],
+            "results": [name for name, task in _results() if name in results and task in told],
             "tasks": {
                 task: condition["reason"]
                 if condition["status"] == "True"
@@ -144,6 +143,12 @@ def _merged(base: Any, change: Any) -> Any:
     if not isinstance(base, Mapping) or not isinstance(change, Mapping):
         return change
     return {**base, **{key: _merged(base.get(key), value) for key, value in change.items()}}
+
+
+def _results() -> list[tuple[str, str]]:
+    """Each result of the pipeline, and the task that it is from."""
+    declared = yaml.safe_load(PIPELINE.read_text())["spec"]["results"]
+    return [(result["name"], re.findall(r"\.([\w-]+)\.results\.", str(result["value"]))[0]) for result in declared]
 
 
 def _parents() -> dict[str, set[str]]:

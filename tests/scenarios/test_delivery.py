@@ -111,6 +111,9 @@ def test_a_delivery_is_signed_committed_and_repeatable(services: world.World, tm
     assert first.exit_code == 0, first.run["status"]["conditions"]
     assert first.results["manifest-changed"] == "true"
     assert float(first.results["accuracy"]) > 0.9
+    trained = {item["name"]: item["value"] for item in task_run(first, "train")["status"]["results"]}
+    told = {"uri": "pkg:generic/iris@1.0.0", "digest": trained["model-digest"], "isBuildArtifact": "false"}
+    assert first.results["model_ARTIFACT_OUTPUTS"] == told
     digest = first.results["image"].partition("@")[2]
     kustomization = show(project, "production/kustomization.yaml")
     assert yaml.safe_load(kustomization)["images"][0]["digest"] == digest
