@@ -7,6 +7,7 @@ how much memory a process has from the kernel, which also tells which process it
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
 import json
 import signal
@@ -199,8 +200,11 @@ def with_models(
     def speak() -> None:
         # Signals are the main thread's, which ends the processes before it ends.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+        started = time.monotonic()
         try:
-            said.append(talk(Session(ours, time.monotonic(), timeout)))
+            # The answers need it; it is loaded here while the server loads its libraries.
+            importlib.import_module("hallmark.performance.statistics")
+            said.append(talk(Session(ours, started, timeout)))
         except Exception as error:
             errors.append(error)
         finally:

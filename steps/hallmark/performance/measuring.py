@@ -19,20 +19,15 @@ from hallmark.model_files.answers import UnfitAnswerError, decode
 from hallmark.model_files.session import ModelFile, ModelProcess, Session, as_question
 from hallmark.performance.document import Measured, ModelPerformance, Noise
 from hallmark.performance.judgement import undecided
-from hallmark.performance.statistics import Statistic, exactly, histogram, mean, measure, percentile
 
 if TYPE_CHECKING:
     import polars as pl
 
+    from hallmark.performance.statistics import Statistic
+
 MEBIBYTE = 1 << 20
 RELATIVE_TOLERANCE = 1e-6
 """Between numbers that one model gives for the same row alone and in a batch: sums are not added in one order."""
-_STATISTICS: dict[str, Statistic] = {
-    "mean": mean,
-    "p50": percentile(0.5),
-    "p95": percentile(0.95),
-    "p99": percentile(0.99),
-}
 _CPU_STAT = Path("/sys/fs/cgroup/cpu.stat")
 
 
@@ -186,10 +181,19 @@ def same_answer(one: Any, other: Any) -> bool:
 
 
 def _performance(log: _Log, model: ModelFile, rules: Performance) -> ModelPerformance:
+    # NumPy comes with it, which this process loads while the server of the models loads its own libraries.
+    from hallmark.performance.statistics import exactly, histogram, mean, measure, percentile
+
+    statistics: dict[str, Statistic] = {
+        "mean": mean,
+        "p50": percentile(0.5),
+        "p95": percentile(0.95),
+        "p99": percentile(0.99),
+    }
     measures = {}
     for prefix, rounds in (("latency", log.singles), ("batch.latency", log.batches)):
         samples = sum(map(len, rounds))
-        for name, statistic in _STATISTICS.items():
+        for name, statistic in statistics.items():
             if samples >= MINIMUM_SAMPLES.get(name, 1):
                 measures[f"{prefix}.{name}"] = measure(_milliseconds(rounds), statistic, "ms")
     rows = rules.batch.rows
