@@ -1,8 +1,8 @@
 """A policy as manifests for those who admit images to a cluster: OpenShift, sigstore's policy-controller and Kyverno.
 
 All of them refuse what the policy's keys have not signed, and a signature exists only for a passing verdict. OpenShift
-reads no more than that. The others also ask the verdict: policy-controller by the same Rego as cosign, Kyverno by
-conditions, which say less.
+reads no more than that. The others also ask the verdict (policy-controller by the same Rego as cosign, Kyverno by
+conditions, which say less), and that what the policy wants attested beside it is there.
 
 Sources: the CRDs of openshift/api, policy-controller 0.13 and Kyverno 1.19; what each of them can verify, their code.
 """
@@ -17,6 +17,7 @@ from typing import Any, Literal, get_args
 import yaml
 
 from hallmark.admission import CONTROLLER, accepted, rego, required_checks
+from hallmark.attestations import TYPES
 from hallmark.documents.policy import Policy
 from hallmark.documents.rules_model import AtLeast, Limit
 from hallmark.errors import BadInputError
@@ -117,8 +118,10 @@ def policy_controller(admitted: Admitted) -> dict[str, Any]:
         signed.append(f"signature-{number}")
         judged.append(f"verdict-{number}")
         asked = {"name": "verdict", "predicateType": PREDICATE_TYPE, "policy": {"type": "rego", "data": verdict}}
+        beside = [{"name": name, "predicateType": kind} for name, kind in _beside(admitted.policy).items()]
         authorities.append({"name": signed[-1], "key": key})
-        authorities.append({"name": judged[-1], "key": key, "attestations": [asked]})
+        # All of an authority's attestations have to be there.
+        authorities.append({"name": judged[-1], "key": key, "attestations": [asked, *beside]})
     both = "\n".join(
         [
             "package sigstore",
@@ -182,7 +185,11 @@ def kyverno(admitted: Admitted) -> dict[str, Any]:
                                     "type": PREDICATE_TYPE,
                                     "attestors": attestors,
                                     "conditions": [{"all": list(_conditions(admitted))}],
-                                }
+                                },
+                                *(
+                                    {"name": name, "type": kind, "attestors": attestors}
+                                    for name, kind in _beside(admitted.policy).items()
+                                ),
                             ],
                         }
                     ],
@@ -190,6 +197,11 @@ def kyverno(admitted: Admitted) -> dict[str, Any]:
             ],
         },
     }
+
+
+def _beside(policy: Policy) -> dict[str, str]:
+    """The types of what has to be attested beside the verdict; only that it is there can be asked here."""
+    return {kind: TYPES[kind] for kind in policy.signing.attestations if kind != "verdict"}
 
 
 def _conditions(admitted: Admitted) -> Iterator[dict[str, Any]]:

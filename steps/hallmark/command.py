@@ -60,7 +60,13 @@ COMMANDS: dict[str, str] = {
     "report": "one HTML page, JSON and JUnit about the whole run",
     "explain": "in plain words why a model was refused, and what would have to change",
     "policy-check": "what a policy asks, where each value comes from, and its mistakes",
-    "policy-admission": "the policy's verdict as Rego and CUE, for cosign and admission controllers",
+    "policy-admission": "what the policy admits, for cosign, OpenShift, policy-controller and Kyverno",
+    "keys-generate": "make the key pair that signs releases",
+    "keys-public": "print the public part of a signing key",
+    "keys-store": "put a signing key into the cluster, as a Secret",
+    "keys-rotate": "a new key pair, and the policy's edition that takes both keys",
+    "keys-resign": "sign live images with the new key",
+    "keys-retire": "the policy's edition without the old key, once nothing live needs it",
 }
 """Every command and its one line of help. The module is `hallmark.commands.<name with underscores>`, imported only
 when it is called: a command must not pay for the imports of another."""

@@ -1,0 +1,271 @@
+"""hallmark keys: real cosign, real registries; a kubectl that only writes down what it is given."""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from hallmark.documents.policy import load_policy, policy_digest
+from hallmark.signing_keys import filesystem_of, scratch
+from hallmark.verdict import PREDICATE_TYPE
+
+from .supply_chain_helpers import Called
+from .supply_chain_images import Registries, verdict_content
+
+SECRET = "correct horse battery staple"  # noqa: S105
+Hallmark = Callable[..., Called]
+
+KUBECTL = """\
+#!/usr/bin/env python3
+import json, pathlib, sys
+here = pathlib.Path(__file__).parent
+stored, log = here / "stored.json", here / "argv"
+with log.open("a") as file:
+    file.write(json.dumps(sys.argv[1:]) + "\\n")
+if sys.argv[1] == "get":
+    if stored.exists():
+        found = json.loads(stored.read_text())["metadata"]
+        print(found["name"] if "--output=name" in sys.argv else json.dumps(found.get("annotations", {})))
+elif "--dry-run=server" in sys.argv:
+    sys.stdin.read()
+else:
+    stored.write_text(sys.stdin.read())
+"""
+
+
+@pytest.fixture
+def in_memory() -> Iterator[Path]:
+    """A folder in memory with the password of the keys here."""
+    with scratch() as folder:
+        (folder / "password").write_text(SECRET + "\n")
+        yield folder
+
+
+@pytest.fixture
+def kubectl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "kubectl"
+    folder.mkdir()
+    (folder / "kubectl").write_text(KUBECTL)
+    (folder / "kubectl").chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder), prepend=":")
+    return folder
+
+
+@pytest.fixture
+def pair(hallmark: Hallmark, in_memory: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "pair"
+    called = hallmark("keys-generate", output=folder, password_file=in_memory / "password")
+    assert called.code == 0, called.output
+    return folder
+
+
+def test_a_pair_is_made_encrypted_and_nobody_else_may_read_it(
+    hallmark: Hallmark, pair: Path, in_memory: Path, tmp_path: Path
+) -> None:
+    assert sorted(file.name for file in pair.iterdir()) == ["cosign.key", "cosign.pub"]
+    assert (pair / "cosign.key").stat().st_mode & 0o777 == 0o600
+    assert "ENCRYPTED" in (pair / "cosign.key").read_text()
+    public = tmp_path / "public.pub"
+    called = hallmark("keys-public", key=pair, output=public, password_file=in_memory / "password")
+    assert called.code == 0, called.output
+    assert public.read_text() == (pair / "cosign.pub").read_text()
+    assert public.read_text() in called.output
+    der = subprocess.run(
+        ["openssl", "pkey", "-pubin", "-in", str(public), "-outform", "DER"], capture_output=True, check=True
+    )
+    told = subprocess.run(["sha256sum"], input=der.stdout, capture_output=True, check=True).stdout.split()[0].decode()
+    assert f"sha256:{told}" in called.output
+    assert list(in_memory.iterdir()) == [in_memory / "password"]
+
+
+def test_a_key_is_never_replaced(hallmark: Hallmark, pair: Path, in_memory: Path) -> None:
+    before = (pair / "cosign.key").read_bytes()
+    called = hallmark("keys-generate", output=pair, password_file=in_memory / "password")
+    assert called.code == 2
+    assert "never replaced" in called.output
+    assert (pair / "cosign.key").read_bytes() == before
+
+
+def test_the_password_comes_from_memory_or_the_environment_and_protects(
+    hallmark: Hallmark, in_memory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COSIGN_PASSWORD", raising=False)
+    called = hallmark("keys-generate", output=tmp_path / "none")
+    assert (called.code, "there is no password" in called.output) == (2, True)
+    (in_memory / "short").write_text("secret")
+    called = hallmark("keys-generate", output=tmp_path / "none", password_file=in_memory / "short")
+    assert (called.code, "shorter than 16" in called.output) == (2, True)
+    assert not (tmp_path / "none").exists()
+    monkeypatch.setenv("COSIGN_PASSWORD", SECRET)
+    called = hallmark("keys-generate", output=tmp_path / "pair")
+    assert called.code == 0, called.output
+    assert SECRET not in called.output
+
+
+def test_a_password_on_a_disk_is_refused(hallmark: Hallmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = tmp_path / "password"
+    disk.write_text(SECRET)
+    monkeypatch.setattr("hallmark.signing_keys.filesystem_of", lambda path: "ext4")
+    called = hallmark("keys-generate", output=tmp_path / "none", password_file=disk)
+    assert called.code == 2
+    assert "lies on ext4" in called.output
+
+
+MOUNTS = """\
+1 0 8:1 / / rw - ext4 /dev/sda1 rw
+2 1 0:2 / /run rw shared:1 - tmpfs tmpfs rw
+3 2 0:3 / /run/my\\040disk rw - xfs /dev/sdb1 rw
+4 1 0:4 / /mnt rw - xfs /dev/sdc1 rw
+5 1 0:5 / /mnt rw - ramfs ramfs rw
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [("/etc/x", "ext4"), ("/run/x/y", "tmpfs"), ("/run/my disk/x", "xfs"), ("/runner", "ext4"), ("/mnt/x", "ramfs")],
+)
+def test_the_file_system_is_that_of_the_deepest_and_last_mount(path: str, kind: str) -> None:
+    assert filesystem_of(Path(path), MOUNTS) == kind
+
+
+def test_a_key_is_stored_through_a_pipe_and_not_over_another_one(
+    hallmark: Hallmark, pair: Path, in_memory: Path, kubectl: Path, tmp_path: Path
+) -> None:
+    policies = tmp_path / "policies"
+    policies.write_text(f"# iris\nsha256:{'1' * 64}\n")
+    flags = {"key": pair, "policies": policies, "name": "iris-signing-key", "password_file": in_memory / "password"}
+    called = hallmark("keys-store", **flags)
+    assert called.code == 0, called.output
+    stored = json.loads((kubectl / "stored.json").read_text())
+    data = {name: base64.b64decode(value).decode() for name, value in stored["data"].items()}
+    assert data == {
+        "cosign.key": (pair / "cosign.key").read_text(),
+        "cosign.pub": (pair / "cosign.pub").read_text(),
+        "cosign.password": SECRET,
+        "policies": f"sha256:{'1' * 64}\n",
+    }
+    argv = (kubectl / "argv").read_text()
+    assert argv.index("--dry-run=server") < argv.rindex("apply")
+    assert all("--server-side" in line for line in argv.splitlines() if "apply" in line)
+    for secret in (SECRET, data["cosign.key"].splitlines()[1], stored["data"]["cosign.password"]):
+        assert secret not in argv + called.output
+    assert hallmark("keys-store", **flags).code == 0, "the same key again"
+    hallmark("keys-generate", output=tmp_path / "other", password_file=in_memory / "password")
+    called = hallmark("keys-store", **{**flags, "key": tmp_path / "other"})
+    assert (called.code, "another key lies in" in called.output) == (2, True)
+    assert json.loads((kubectl / "stored.json").read_text()) == stored
+    assert hallmark("keys-store", **{**flags, "key": tmp_path / "other", "replace": "true"}).code == 0
+    assert json.loads((kubectl / "stored.json").read_text()) != stored
+
+
+def test_a_key_that_would_sign_nothing_is_not_stored(
+    hallmark: Hallmark, pair: Path, in_memory: Path, kubectl: Path, tmp_path: Path
+) -> None:
+    policies = tmp_path / "policies"
+    policies.write_text("# none yet\n")
+    flags = {"key": pair, "policies": policies, "password_file": in_memory / "password"}
+    called = hallmark("keys-store", **flags)
+    assert (called.code, "lists no policy" in called.output) == (2, True)
+    policies.write_text(f"sha256:{'1' * 64}\n")
+    (in_memory / "wrong").write_text("wrong horse battery staple")
+    called = hallmark("keys-store", **{**flags, "password_file": in_memory / "wrong"})
+    assert (called.code, "cosign cannot open" in called.output) == (3, True)
+    called = hallmark("keys-store", **flags, name="../x")
+    assert (called.code, "no name of Kubernetes" in called.output) == (2, True)
+    assert not (kubectl / "stored.json").exists()
+
+
+def test_a_key_is_rotated_without_a_moment_in_which_live_images_are_refused(
+    hallmark: Hallmark, registries: Registries, signing_policy: Path, in_memory: Path, tmp_path: Path
+) -> None:
+    """Old key, both keys, new key: what is live verifies at each edition, at the last not by the old key."""
+    file = signing_policy / "policy.yaml"
+    file.write_text(file.read_text().replace("signing: {", "# who signs\nsigning: {"))
+    images = tmp_path / "live"
+    live, left_out = (_delivered(registries, signing_policy, number) for number in "12")
+    images.write_text(f"{live}  # iris\n")
+    both, last, new_key = tmp_path / "both", tmp_path / "last", tmp_path / "new-key"
+    flags = {"policy": signing_policy, "images": images, "password_file": in_memory / "password"}
+    called = hallmark("keys-rotate", output=both, new_key=new_key, results=("policy-digest", "public-key"), **flags)
+    assert called.code == 0, called.output
+    assert f"to be signed again: {live}" in called.output
+    assert called.result("policy-digest") == policy_digest(both)
+    assert load_policy(both).signing.trusted_policies == [policy_digest(signing_policy)]
+    assert "# who signs" in (both / "policy.yaml").read_text()
+    assert (both / called.result("public-key")).read_text() == (new_key / "cosign.pub").read_text()
+
+    def verify(policy: Path, image: str) -> int:
+        wanted = {"image": image, "policy": policy, "policy_digest": policy_digest(policy), "tls_verify": "false"}
+        return hallmark("verify-image", credential=registries.releases.credential, **wanted).code
+
+    assert verify(both, live) == 0, "the old key is good"
+    retire = {"key": "cosign.pub", "policy": both, "output": last, "images": images, "tls_verify": "false"}
+    retire["credential"] = registries.releases.credential
+    called = hallmark("keys-retire", **retire)
+    assert (called.code, "is still needed" in called.output, last.exists()) == (1, True, False)
+
+    (new_key / "cosign.password").write_text(SECRET)
+    (new_key / "policies").write_text(f"{policy_digest(signing_policy)}\n")
+    resign = {"images": images, "policy": both, "signing_key": new_key, "tls_verify": "false"}
+    resign["credential"] = registries.releases.credential
+    called = hallmark("keys-resign", **resign)
+    assert (called.code, "is not for the policy" in called.output) == (2, True)
+    (new_key / "policies").write_text(f"{policy_digest(both)}\n")
+    called = hallmark("keys-resign", **resign)
+    assert called.code == 0, called.output
+    assert "signed, verdict" in called.output
+    assert "was signed before" in hallmark("keys-resign", **resign).output
+
+    called = hallmark("keys-retire", results=("policy-digest",), **retire)
+    assert called.code == 0, called.output
+    assert called.result("policy-digest") == policy_digest(last)
+    assert yaml.safe_load((last / "policy.yaml").read_text())["signing"]["publicKeys"] != ["cosign.pub"]
+    assert verify(last, live) == 0
+    assert verify(both, left_out) == 0
+    assert verify(last, left_out) == 1, "the old key is refused"
+
+
+def test_what_does_not_verify_is_not_signed_again(
+    hallmark: Hallmark, registries: Registries, signing_policy: Path, in_memory: Path, tmp_path: Path
+) -> None:
+    both, new_key, images = tmp_path / "both", tmp_path / "new-key", tmp_path / "live"
+    flags = {"policy": signing_policy, "password_file": in_memory / "password"}
+    assert hallmark("keys-rotate", output=both, new_key=new_key, **flags).code == 0
+    (new_key / "cosign.password").write_text(SECRET)
+    (new_key / "policies").write_text(f"{policy_digest(both)}\n")
+    unsigned = f"{registries.release}@{registries.push(registries.release)}"
+    resign = {"images": images, "policy": both, "signing_key": new_key, "tls_verify": "false"}
+    resign["credential"] = registries.releases.credential
+    images.write_text(f"{unsigned}\n")
+    called = hallmark("keys-resign", **resign)
+    assert (called.code, "were not signed again" in called.output) == (1, True)
+    images.write_text("# nothing\n")
+    called = hallmark("keys-resign", **resign)
+    assert (called.code, "names 0 images" in called.output) == (2, True)
+
+
+def test_keys_of_a_level_above_are_not_rotated_here(
+    hallmark: Hallmark, signing_policy: Path, in_memory: Path, tmp_path: Path
+) -> None:
+    (signing_policy / "team.yaml").write_text("signing: {publicKeys: [cosign.pub]}\n")
+    file = signing_policy / "policy.yaml"
+    file.write_text(file.read_text() + "extends: team.yaml\n")
+    flags = {"policy": signing_policy, "password_file": in_memory / "password"}
+    called = hallmark("keys-rotate", output=tmp_path / "both", new_key=tmp_path / "new-key", **flags)
+    assert (called.code, "extends team.yaml" in called.output) == (2, True)
+    assert not (tmp_path / "both").exists()
+
+
+def _delivered(registries: Registries, policy: Path, number: str) -> str:
+    found = registries.push(registries.release, {"number": number})
+    image = f"{registries.release}@{found}"
+    registries.sign(image)
+    content = verdict_content(policy_digest(policy), registries.candidate, found)
+    registries.attest(image, content, predicate_type=PREDICATE_TYPE)
+    return image
