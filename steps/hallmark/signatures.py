@@ -43,12 +43,36 @@ def signers(policy: Policy, folder: Path) -> dict[str, Signer]:
 
 def signature_checks(tool: Cosign, image: Image, known: Mapping[str, Signer], policy: Policy) -> list[Check]:
     """Whether one of `known` has signed exactly this digest, for this place: a check for each format."""
-    asked = [(kept, name) for kept in tool.read for name in known]
-    answers = at_once(lambda one: tool.signatures(image, known[one[1]], one[0]), asked)
+    several = len(tool.read) > 1
     return [
-        _signature(kept, {name: answers[kept, name] for name in known}, image, policy, several=len(tool.read) > 1)
+        signature_check(tool, image, known, policy, kept, title=f"signature ({kept})" if several else "signature")
         for kept in tool.read
     ]
+
+
+def signature_check(
+    tool: Cosign, image: Image, known: Mapping[str, Signer], policy: Policy, kept: Written, *, title: str = "signature"
+) -> Check:
+    """The same for one format."""
+    answers = at_once(lambda name: tool.signatures(image, known[name], kept), list(known))
+    limit, allowed = f"by one of {', '.join(answers)}", places(image, policy)
+    words, elsewhere = "", ""
+    for name, answer in answers.items():
+        words = words or answer.words
+        for signed in answer.found:
+            if signed.digest != image.digest:
+                words = words or OTHER
+            elif signed.repository is None or normal(signed.repository) in allowed:
+                return Check(name=title, passed=True, value=f"fits {name}", limit=limit)
+            else:
+                elsewhere = signed.repository
+    if elsewhere:
+        value = f"made for {elsewhere}"
+        return Check(name=title, passed=False, value=value, limit=f"for one of {', '.join(allowed)}", detail=RELOCATED)
+    return Check(name=title, passed=False, value=words or "no signature among what fits", limit=limit)
+
+
+OTHER = "what is signed is another image"
 
 
 def attested(
@@ -86,25 +110,3 @@ def at_once(ask: Callable[[T], Answer], asked: list[T]) -> dict[T, Answer]:
         return {asked[0]: ask(asked[0])}
     with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
         return dict(zip(asked, pool.map(ask, asked), strict=True))
-
-
-def _signature(kept: Written, answers: Mapping[str, Answer], image: Image, policy: Policy, *, several: bool) -> Check:
-    title = f"signature ({kept})" if several else "signature"
-    limit, allowed = f"by one of {', '.join(answers)}", places(image, policy)
-    words, elsewhere = "", ""
-    for name, answer in answers.items():
-        words = words or answer.words
-        for signed in answer.found:
-            if signed.digest != image.digest:
-                continue
-            if signed.repository is None or normal(signed.repository) in allowed:
-                return Check(name=title, passed=True, value=f"fits {name}", limit=limit)
-            elsewhere = signed.repository
-    if elsewhere:
-        value = f"made for {elsewhere}"
-        return Check(name=title, passed=False, value=value, limit=f"for one of {', '.join(allowed)}", detail=RELOCATED)
-    found = words or ("no signature among what fits" if not any(a.found for a in answers.values()) else OTHER)
-    return Check(name=title, passed=False, value=found, limit=limit)
-
-
-OTHER = "what is signed is another image"

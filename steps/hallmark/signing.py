@@ -16,7 +16,7 @@ from hallmark.documents.rules_signing import Attestation
 from hallmark.errors import BadInputError
 from hallmark.image_reference import Image
 from hallmark.release import accepted_policies, holds_for_long
-from hallmark.signatures import attested, signature_checks
+from hallmark.signatures import attested, signature_check
 from hallmark.tools.cosign import KEY_URI, Answer, Cosign, PrivateKey, Signer, Statement, Written, public_key
 from hallmark.verdict import Verdict, read_verdict, this_second
 
@@ -134,9 +134,12 @@ def _once(
 ) -> None:
     kinds: list[Attestation] = ["verdict", *others(read_verdict(text))]
     with ThreadPoolExecutor(max_workers=2) as pool:
-        asked = pool.submit(signature_checks, job.tool, job.image, own, policy)
+        asked = pool.submit(signature_check, job.tool, job.image, own, policy, looked)
         answers = attested(job.tool, job.image, own, kinds, looked)
-        signed = all(check.passed for check in asked.result())
+        signed = asked.result().passed
+        if looked == "bundle" and not signed:
+            # Where there are no bundles cosign 3 reads what is kept the other way; the signature is written first.
+            answers = dict.fromkeys(kinds, Answer())
         missing = _missing(answers, job.image, policy, text, others)
         say("signed by this key before" if signed else "signing")
         if "verdict" not in missing:

@@ -6,15 +6,17 @@ import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from hallmark import cli
+from hallmark.documents.policy import policy_digest
 from laptop.keys import KeyPair, ensure
 from laptop.registry import Registry, running
 
 from .supply_chain_helpers import MODEL, POLICY, Called, WorkTree
-from .supply_chain_images import POLICY_WITH_KEY, Registries
+from .supply_chain_images import COMMIT, POLICY_WITH_KEY, Registries, verdict_content, write_verdict
 
 
 @pytest.fixture
@@ -99,3 +101,61 @@ def signing_policy(tmp_path: Path, registries: Registries) -> Path:
     (folder / "policy.yaml").write_text(POLICY_WITH_KEY)
     shutil.copy(registries.key.public, folder / "cosign.pub")
     return folder
+
+
+@pytest.fixture
+def signing_key(tmp_path: Path, registries: Registries, signing_policy: Path) -> Path:
+    folder = tmp_path / "signing-key"
+    folder.mkdir()
+    shutil.copy(registries.key.private, folder / "cosign.key")
+    shutil.copy(registries.key.password, folder / "cosign.password")
+    (folder / "policies").write_text(f"# accepted by the bank\n\n{policy_digest(signing_policy)}  # iris, 2026\n")
+    return folder
+
+
+@pytest.fixture
+def sign(
+    hallmark: Callable[..., Called], registries: Registries, signing_policy: Path, signing_key: Path, tmp_path: Path
+) -> Callable[..., Called]:
+    """Push a candidate (unless `image_digest` is given), write a verdict about it, and call sign-image."""
+
+    def call(changes: dict[str, Any] | None = None, *, labels: dict[str, str] | None = None, **flags: object) -> Called:
+        image_digest = str(flags.get("image_digest") or registries.push(registries.candidate, labels))
+        pinned = policy_digest(signing_policy)
+        content = verdict_content(pinned, registries.candidate, image_digest, **(changes or {}))
+        given: dict[str, object] = {
+            "candidate_image": registries.candidate,
+            "image_digest": image_digest,
+            "release_image": registries.release,
+            "commit": COMMIT,
+            "policy_digest": pinned,
+            "verdict_digest": write_verdict(tmp_path / "verdict", content),
+            "tls_verify": "false",
+            "verdict": tmp_path / "verdict",
+            "policy": signing_policy,
+            "signing_key": signing_key,
+            "candidate_credential": registries.candidates.credential,
+            "release_credential": registries.releases.credential,
+            "report": tmp_path / "report",
+        }
+        return hallmark("sign-image", results=("release-digest", "release-image-ref"), **{**given, **flags})
+
+    return call
+
+
+@pytest.fixture
+def verify(
+    hallmark: Callable[..., Called], registries: Registries, signing_policy: Path, tmp_path: Path
+) -> Callable[..., Called]:
+    def call(image: str, **flags: object) -> Called:
+        given: dict[str, object] = {
+            "image": image,
+            "policy": signing_policy,
+            "policy_digest": policy_digest(signing_policy),
+            "credential": registries.releases.credential,
+            "tls_verify": "false",
+            "report": tmp_path / "report",
+        }
+        return hallmark("verify-image", results=("verified",), **{**given, **flags})
+
+    return call

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import hashlib
+import http.client
 import io
 import json
 import os
@@ -174,6 +177,32 @@ class Registries:
         argv += ["--dest-tls-verify=false", f"--authfile={self.releases.auth_file}"]
         subprocess.run([*argv, f"docker://{source}", f"docker://{target}"], check=True, capture_output=True)
 
+    def push_list(self, names: list[str]) -> tuple[str, dict[str, str]]:
+        """Push a list of images, one for each architecture, to the releases: its digest, and those of the images."""
+        digests = {name: self.push(self.release, {**LABELS, "architecture": name}) for name in names}
+        sizes = {
+            name: next(self.folder.glob(f"*/blobs/sha256/{found.removeprefix('sha256:')}")).stat().st_size
+            for name, found in digests.items()
+        }
+        kind = "application/vnd.oci.image"
+        entries = [
+            {
+                "mediaType": f"{kind}.manifest.v1+json",
+                "digest": found,
+                "size": sizes[name],
+                "platform": {"os": "linux", "architecture": name},
+            }
+            for name, found in digests.items()
+        ]
+        body = json.dumps({"schemaVersion": 2, "mediaType": f"{kind}.index.v1+json", "manifests": entries})
+        user = json.loads(self.releases.auth_file.read_text())["auths"][self.releases.address]["auth"]
+        path = f"/v2/{self.release.partition('/')[2]}/manifests/list"
+        head = {"Authorization": f"Basic {user}", "Content-Type": f"{kind}.index.v1+json"}
+        with contextlib.closing(http.client.HTTPConnection(self.releases.address)) as connection:
+            connection.request("PUT", path, body, head)
+            assert connection.getresponse().status == 201
+        return f"sha256:{hashlib.sha256(body.encode()).hexdigest()}", digests
+
     def registry_of(self, repository: str) -> Registry:
         return self.releases if repository.startswith(self.releases.address) else self.candidates
 
@@ -189,16 +218,30 @@ class Registries:
         done = subprocess.run(["cosign", *arguments], env=env, check=True, capture_output=True, text=True)
         return done.stdout
 
-    def sign(self, image: str, key: KeyPair | None = None) -> None:
+    def sign(self, image: str, key: KeyPair | None = None, *, kept: str = "legacy") -> None:
         """Sign by hand, past sign-image and all its checks."""
-        self.cosign("sign", f"--key={(key or self.key).private}", "--tlog-upload=false", "--yes", image, key=key)
+        self.cosign("sign", f"--key={(key or self.key).private}", *writing(kept), image, key=key)
 
-    def attest(self, image: str, content: Any, key: KeyPair | None = None, *, predicate_type: str) -> None:
+    def attest(
+        self, image: str, content: Any, key: KeyPair | None = None, *, predicate_type: str, kept: str = "legacy"
+    ) -> None:
         """Attest any JSON by hand."""
         file = self.folder / "predicate.json"
         file.write_text(json.dumps(content))
-        flags = [f"--key={(key or self.key).private}", "--tlog-upload=false", "--yes"]
+        flags = [f"--key={(key or self.key).private}", *writing(kept)]
         self.cosign("attest", *flags, f"--predicate={file}", f"--type={predicate_type}", image, key=key)
+
+
+def writing(kept: str) -> list[str]:
+    """The flags by which the cosign on PATH writes a format, without a log."""
+    modern = ["--use-signing-config=false"] if cosign_major(shutil.which("cosign") or "") >= 3 else []
+    return ["--tlog-upload=false", "--yes", f"--new-bundle-format={str(kept == 'bundle').lower()}", *modern]
+
+
+@functools.cache
+def cosign_major(program: str) -> int:
+    told = subprocess.run([program, "version", "--json"], capture_output=True, text=True, check=True).stdout
+    return int(json.loads(told)["gitVersion"].lstrip("v").split(".")[0])
 
 
 def small_root() -> bytes:

@@ -18,22 +18,6 @@ Verify = Callable[..., Called]
 
 
 @pytest.fixture
-def verify(hallmark: Callable[..., Called], registries: Registries, signing_policy: Path, tmp_path: Path) -> Verify:
-    def call(image: str, **flags: object) -> Called:
-        given: dict[str, object] = {
-            "image": image,
-            "policy": signing_policy,
-            "policy_digest": policy_digest(signing_policy),
-            "credential": registries.releases.credential,
-            "tls_verify": "false",
-            "report": tmp_path / "report",
-        }
-        return hallmark("verify-image", results=("verified",), **{**given, **flags})
-
-    return call
-
-
-@pytest.fixture
 def content(registries: Registries, signing_policy: Path) -> Callable[..., dict[str, Any]]:
     def make(image_digest: str, **changes: Any) -> dict[str, Any]:
         return verdict_content(policy_digest(signing_policy), registries.candidate, image_digest, **changes)
