@@ -20,7 +20,7 @@ from hallmark.gate_report import Check, decide
 from hallmark.signing_keys import KEY, PUBLIC, fingerprint, password, read_public, scratch
 from hallmark.tools import cosign_keys
 
-EXAMPLE = "hallmark keys generate --output=new-key --password-file=$XDG_RUNTIME_DIR/password"
+EXAMPLE = "hallmark keys-generate --output=new-key --password-file=$XDG_RUNTIME_DIR/password"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ from hallmark.signing_keys import KEY, fingerprint, password, read_public
 from hallmark.tools import cosign_keys
 from hallmark.tools.cosign import KEY_URI, PrivateKey, public_key
 
-EXAMPLE = "hallmark keys public --key=signing-key --output=policy/cosign.pub"
+EXAMPLE = "hallmark keys-public --key=signing-key --output=policy/cosign.pub"
 
 
 @dataclass(frozen=True, kw_only=True)

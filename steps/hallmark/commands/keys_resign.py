@@ -33,7 +33,7 @@ from hallmark.tools import skopeo
 from hallmark.tools.cosign import Answer, Cosign, Signer, Statement, Written, cosign, key_bytes
 from hallmark.verification import Asked, image_checks
 
-EXAMPLE = "hallmark keys resign --images=live --policy=next-policy --signing-key=new-signing-key --credential=releases"
+EXAMPLE = "hallmark keys-resign --images=live --policy=next-policy --signing-key=new-signing-key --credential=releases"
 
 
 @dataclass(frozen=True, kw_only=True)

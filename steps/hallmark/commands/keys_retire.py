@@ -22,7 +22,7 @@ from hallmark.errors import BadInputError
 from hallmark.gate_report import Check, decide
 
 EXAMPLE = (
-    "hallmark keys retire --key=cosign.pub --policy=next-policy --output=last-policy --images=live "
+    "hallmark keys-retire --key=cosign.pub --policy=next-policy --output=last-policy --images=live "
     "--credential=releases"
 )
 

@@ -24,7 +24,7 @@ from hallmark.gate_report import Check, decide
 from hallmark.signing_keys import PUBLIC, fingerprint, password
 
 EXAMPLE = (
-    "hallmark keys rotate --policy=policy --output=next-policy --new-key=new-key --images=live "
+    "hallmark keys-rotate --policy=policy --output=next-policy --new-key=new-key --images=live "
     "--password-file=$XDG_RUNTIME_DIR/password"
 )
 

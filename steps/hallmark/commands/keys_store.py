@@ -26,7 +26,7 @@ from hallmark.signing_keys import KEY, PASSWORD, POLICIES, PUBLIC, fingerprint, 
 from hallmark.tools import cosign_keys, kubectl
 
 EXAMPLE = (
-    "hallmark keys store --key=new-key --policies=policies --namespace=hallmark --name=iris-signing-key "
+    "hallmark keys-store --key=new-key --policies=policies --namespace=hallmark --name=iris-signing-key "
     "--password-file=$XDG_RUNTIME_DIR/password"
 )
 ANNOTATION = "hallmark.dev/public-key"
