@@ -1,6 +1,7 @@
-"""Calls a model server over HTTP/1.1 (V1 inference protocol) and believes nothing about it: it may hang, lie or flood.
+"""Calls a model server over HTTP/1.1 and believes nothing about it: it may hang, lie or flood.
 
-Protocol: https://kserve.github.io/website/docs/concepts/architecture/data-plane/v1-protocol
+V1: https://kserve.github.io/website/docs/concepts/architecture/data-plane/v1-protocol
+V2: https://github.com/kserve/open-inference-protocol, where the path ends with `/infer`
 """
 
 from __future__ import annotations
@@ -8,11 +9,12 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import select
 import socket
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from hallmark.labels import MAXIMUM_LENGTH, canonical
@@ -26,6 +28,9 @@ ANSWER_BYTES, ANSWER_BYTES_A_ROW = 4096, 12 * MAXIMUM_LENGTH
 """The longest answer that is read: a label's longest JSON has every character escaped."""
 QUOTED_CHARACTERS = 200
 """Of the body of an error."""
+
+
+HEADERS = {"Content-Type": "application/json", "Accept": "application/json", "Connection": "close"}
 
 
 class BadAnswerError(Exception):
@@ -42,19 +47,22 @@ class Server:
     port: int
     readiness: str
     predict: str
+    features: tuple[str, ...]
 
-    def wait_until_ready(self, seconds: float, say: Callable[[str], None]) -> tuple[float | None, str]:
-        """Ask until the readiness path answers 200.
+    def wait_until_ready(
+        self, seconds: float, say: Callable[[str], None], ended: Callable[[], bool] = lambda: False
+    ) -> tuple[float | None, str]:
+        """Ask until the readiness path answers 200, or the container has ended.
 
         Returns:
             The seconds that it took, None if it took longer than `seconds`; and the last answer.
         """
         start = time.monotonic()
         told, last = start, "nothing was asked"
-        while (now := time.monotonic()) - start < seconds:
+        while (now := time.monotonic()) - start < seconds and not ended():
             try:
-                status, answer = self._ask("GET", self.readiness, b"", PROBE_SECONDS, ANSWER_BYTES)
-                last = _described(status, answer)
+                status, answer = self.ask("GET", self.readiness, seconds=PROBE_SECONDS)
+                last = described(status, answer)
                 if status == http.client.OK:
                     return time.monotonic() - start, last
             except BadAnswerError as error:
@@ -71,17 +79,68 @@ class Server:
         Raises:
             BadAnswerError: no answer, too late, too long, not status 200, or not one label for each row.
         """
-        body = json.dumps({"instances": [list(row) for row in rows]}, allow_nan=False).encode()
+        body = self.question(rows)
         start = time.perf_counter()
         limit = ANSWER_BYTES + len(rows) * ANSWER_BYTES_A_ROW
-        status, answer = self._ask("POST", self.predict, body, REQUEST_SECONDS, limit)
+        status, answer = self.ask("POST", self.predict, body, seconds=REQUEST_SECONDS, limit=limit)
         seconds = time.perf_counter() - start
         if status != http.client.OK:
-            raise BadAnswerError(_described(status, answer, rows))
-        return parse_predictions(answer, len(rows)), seconds
+            raise BadAnswerError(described(status, answer, rows))
+        parse = parse_outputs if self.is_v2 else parse_predictions
+        return parse(answer, len(rows)), seconds
 
-    def _ask(self, method: str, path: str, body: bytes, seconds: float, limit: int) -> tuple[int, bytes]:
-        """One request on a connection of its own, which is cut after `seconds` however much has come by then."""
+    @property
+    def is_v2(self) -> bool:
+        """Whether predictions are asked for by the Open Inference Protocol."""
+        return self.predict.endswith("/infer")
+
+    def question(self, rows: Sequence[Sequence[object]]) -> bytes:
+        """The body that asks about `rows`."""
+        if not self.is_v2:
+            return json.dumps({"instances": [list(row) for row in rows]}, allow_nan=False).encode()
+        inputs = [_tensor(name, [row[place] for row in rows]) for place, name in enumerate(self.features)]
+        return json.dumps({"inputs": inputs}, allow_nan=False).encode()
+
+    def ask(
+        self, method: str, path: str, body: bytes = b"", *, seconds: float, limit: int = ANSWER_BYTES
+    ) -> tuple[int, bytes]:
+        """One request on a connection of its own, which is cut after `seconds` however much has come by then.
+
+        Raises:
+            BadAnswerError: no answer, too late, or longer than `limit` bytes.
+        """
+        with self._connected(seconds) as connection:
+            connection.request(method, path, body=body or None, headers=HEADERS)
+            return _read(connection, limit)
+
+    def ask_too_much(self, size: int, *, seconds: float) -> int | None:
+        """The status for a body of `size` spaces, which the server need not take to its end; None where it hung up.
+
+        Raises:
+            BadAnswerError: no answer, or too late.
+        """
+        chunk = b" " * (1 << 16)
+        with self._connected(seconds) as connection:
+            connection.putrequest("POST", self.predict)
+            for name, value in {**HEADERS, "Content-Length": str(size)}.items():
+                connection.putheader(name, value)
+            try:
+                connection.endheaders()
+                for _ in range(size // len(chunk)):
+                    # Who answers before the end does not want the rest.
+                    if select.select([connection.sock], [], [], 0)[0]:
+                        break
+                    connection.send(chunk)
+            except (BrokenPipeError, ConnectionResetError):
+                pass
+            try:
+                return _read(connection, ANSWER_BYTES)[0]
+            except (ConnectionResetError, http.client.RemoteDisconnected):
+                return None
+
+    @contextmanager
+    def _connected(self, seconds: float) -> Iterator[http.client.HTTPConnection]:
+        """A connection that is cut after `seconds`; whatever goes wrong in the block is a BadAnswerError."""
         connection = http.client.HTTPConnection(HOST, self.port, timeout=seconds)
         cut: threading.Timer | None = None
         deadline = time.monotonic() + seconds
@@ -91,16 +150,10 @@ class Server:
             cut = threading.Timer(seconds, _cut, (connection.sock,))
             cut.daemon = True
             cut.start()
-            headers = {"Content-Type": "application/json", "Accept": "application/json", "Connection": "close"}
-            connection.request(method, path, body=body or None, headers=headers)
-            response = connection.getresponse()
-            data = response.read(limit + 1)
+            yield connection
             # A cut connection looks like an answer that has ended.
             if time.monotonic() >= deadline:
                 raise TimeoutError
-            if len(data) > limit:
-                raise BadAnswerError(f"an answer of more than {limit} bytes")
-            return response.status, data
         except TimeoutError as error:
             raise BadAnswerError(f"no answer within {seconds:g} s") from error
         except ConnectionRefusedError as error:
@@ -118,7 +171,15 @@ class Server:
             connection.close()
 
 
-def _described(status: int, body: bytes, rows: Sequence[Sequence[object]] = ()) -> str:
+def _read(connection: http.client.HTTPConnection, limit: int) -> tuple[int, bytes]:
+    response = connection.getresponse()
+    data = response.read(limit + 1)
+    if len(data) > limit:
+        raise BadAnswerError(f"an answer of more than {limit} bytes")
+    return response.status, data
+
+
+def described(status: int, body: bytes, rows: Sequence[Sequence[object]] = ()) -> str:
     """The status and the start of the body, in which an error may well repeat the rows that it was about."""
     text = body[:ANSWER_BYTES].decode(errors="replace")
     if sent := {str(value) for row in rows for value in row}:
@@ -148,6 +209,31 @@ def parse_predictions(answer: bytes, rows: int) -> list[str]:
         return canonical(found)
     except ValueError as error:
         raise BadAnswerError(str(error)) from error
+
+
+def parse_outputs(answer: bytes, rows: int) -> list[str]:
+    """The canonical labels in the first of V2's `{"outputs": [{"data": [...]}]}`. Raises as `parse_predictions`."""
+    try:
+        content = json.loads(answer)
+    except (ValueError, RecursionError) as error:
+        raise BadAnswerError("the answer is not JSON") from error
+    outputs = content.get("outputs") if isinstance(content, dict) else None
+    first = outputs[0] if isinstance(outputs, list) and outputs else None
+    if not isinstance(first, dict) or not isinstance(first.get("data"), list):
+        raise BadAnswerError('the answer is not {"outputs": [{"name": ..., "data": [...]}]}')
+    return parse_predictions(json.dumps({"predictions": first["data"]}).encode(), rows)
+
+
+def _tensor(name: str, values: list[object]) -> dict[str, object]:
+    """A feature's values as a tensor of V2 of the shape (rows, 1)."""
+    given = [value for value in values if value is not None]
+    if any(isinstance(value, str) for value in given):
+        datatype = "BYTES"
+    elif given and all(isinstance(value, bool) for value in given):
+        datatype = "BOOL"
+    else:
+        datatype = "FP64"
+    return {"name": name, "shape": [len(values), 1], "datatype": datatype, "data": values}
 
 
 def _cut(connected: socket.socket) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from tkn_solo.confined import OutsideError, open_path
 from tkn_solo.errors import InputError
+from tkn_solo.host import ended_sidecars
 from tkn_solo.host.sandbox import Bind
 from tkn_solo.invocation import Container, Mount, Step, TaskInvocation, Volume
 
@@ -26,10 +27,12 @@ class Pod:
 
     def __init__(self, task: TaskInvocation) -> None:
         self.folder = task.pod_dir
-        for name in ("results", "steps", "scripts", "workspace", "volumes"):
+        self._has_sidecars = bool(task.sidecars)
+        for name in ("results", "steps", "scripts", "workspace", "volumes", "sidecars"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         for name in ("results", "workspace"):
             (self.folder / name).chmod(0o777)
+        (self.folder / "sidecars").chmod(0o755)
         for step in task.steps:
             (self.folder / "steps" / step.name / "results").mkdir(parents=True, exist_ok=True)
             # The old name of the folder of a step's metadata, by index, is a link upstream too.
@@ -89,6 +92,8 @@ class Pod:
             Bind(str(self.folder / "steps" / step.name), own, read_only=False),
             Bind(str(self.folder / "workspace"), "/workspace", read_only=False),
         ]
+        if self._has_sidecars:
+            binds.append(Bind(str(self.folder / "sidecars"), ended_sidecars.TARGET, read_only=True))
         if step.script:
             binds.append(Bind(str(self.folder / "scripts"), "/tekton/scripts", read_only=True))
         shared = Mount(volume=Volume(root=self.folder / "workspace"), target="/workspace", read_only=False)

@@ -99,6 +99,16 @@ class Podman:
         """Whether a command in the container ends with 0."""
         return self._call(["exec", name, *command], stop, seconds=seconds).code == 0
 
+    def last_words(self, name: str, lines: int) -> tuple[str, int]:
+        """The last lines of what a container that has ended wrote, and its exit code."""
+        never = StopSignal()
+        try:
+            log = self._call(["logs", "--tail", str(lines), name], never).output
+            code = self._call(["wait", name], never).output
+        finally:
+            never.close()
+        return log, int(code) if code.lstrip("-").isdigit() else 1
+
     def finish(self, name: str, sink: Callable[[bytes], None]) -> int:
         """Stop a container, pass on its log, remove it; returns its exit code. Works whatever state it is in."""
         never = StopSignal()

@@ -14,6 +14,7 @@ from typing import Self
 from tkn_solo.backend import ContainerState
 from tkn_solo.errors import InfrastructureError, InputError
 from tkn_solo.host import network
+from tkn_solo.host.ended_sidecars import EndedSidecars
 from tkn_solo.host.pod import Pod
 from tkn_solo.host.podman import ContainerRequest, Podman, write_env
 from tkn_solo.host.sandbox import RANDOM_UID
@@ -44,6 +45,7 @@ class Sidecars:
         self._deadline = deadline
         self._running: list[tuple[Sidecar, str, str, float]] = []
         self._first: dict[str, int] = {}
+        self._watching: EndedSidecars | None = None
         self.namespace: int | None = None
         self.states: list[ContainerState] = []
 
@@ -55,6 +57,7 @@ class Sidecars:
                 self._start(sidecar, image)
             for sidecar, name, _, _ in self._running:
                 self._wait_until_ready(sidecar, name)
+            self._watch()
         except BaseException:
             self._end()
             raise
@@ -147,7 +150,20 @@ class Sidecars:
         number = network.port_number(socket.port, sidecar.ports)
         return lambda: network.inside(namespace, lambda: network.accepts_tcp(socket, number, seconds))
 
+    def _watch(self) -> None:
+        """Tell the steps of each sidecar that ends from now on."""
+        running = {
+            sidecar.name.removeprefix("sidecar-"): (name, self._first[name])
+            for sidecar, name, _, _ in self._running
+            if name in self._first
+        }
+        self._watching = EndedSidecars(running, self._pod.folder / "sidecars", self._podman, self._masker)
+        self._watching.__enter__()
+
     def _end(self) -> None:
+        if self._watching is not None:
+            self._watching.__exit__(None, None, None)
+            self._watching = None
         # The first container owns the network namespace: it goes last.
         for sidecar, name, image, started in reversed(self._running):
             with (self._task.log_dir / f"{sidecar.name}.log").open("wb") as log:

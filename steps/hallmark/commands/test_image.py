@@ -3,17 +3,23 @@
 The container runs beside this step and has nothing but the image. It is asked for readiness, then for predictions on
 independent rows: in batches, which also warm it up, and then row by row, which is timed from outside. Every answer
 must be the label that predict-model got from the model file; so what the judge says of the model holds for the image.
+Then it is asked what cannot be answered, put under a short load, and asked for its metrics
+(`hallmark.container_probes`).
 
 Trusts: the policy and the digests that it recomputes. Not the container: answers are bounded in size and time, and
 only labels are taken from them, beside a short quotation of an error.
-Refuses: a container that is not ready in time, that answers otherwise than the protocol says, or whose answers differ
-from the model's more often than the policy allows.
+Refuses: a container that is not ready in time, that answers otherwise than the protocol says, whose answers differ
+from the model's more often than the policy allows, that takes wrong input for its own fault, or that is slower under
+load, larger or without metrics where the policy has a rule for it.
+Whether it drains at SIGTERM is not asked: nobody in a pod may send a signal to another container of it.
 
-Figures: `latency_seconds`, a number for each row that was asked alone; `mismatches`, counts.
+Figures: `latency_seconds`, a number for each row that was asked alone; `mismatches`, counts; `container`: seconds until
+it was ready as this step saw it, the load's p95 in seconds, and what its metrics say of memory and start.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,17 +28,20 @@ from typing import Any
 
 import polars as pl
 
+from hallmark import container_probes
 from hallmark.command import Context, Outcome
 from hallmark.contract import param, path, result
 from hallmark.datasets import FEATURES_FILE, PREDICTION, PREDICTIONS_FILE, RESPONSES_FILE, ROW, write_frame
-from hallmark.documents.model import load_model
+from hallmark.documents.model import Model, load_model
 from hallmark.documents.policy import Policy, load_policy
+from hallmark.documents.rules_image import ImageRules
 from hallmark.errors import BadInputError
 from hallmark.files import DIGEST, require_digest, sha256_file, sha256_tree
 from hallmark.gate_report import Check, decide
 from hallmark.inference_client import BadAnswerError, Server
 from hallmark.judgement import same_number
 from hallmark.labels import canonical
+from hallmark.redaction import printable
 
 EXAMPLE = (
     "hallmark test-image --source=run/source --policy=policy --features=run/features --predictions=run/predictions "
@@ -44,6 +53,15 @@ SECONDS = "seconds"
 BATCH = 16
 PROBING_SECONDS = 1200.0
 """All requests together; a container that needs longer for the policy's rows is refused."""
+CONTAINER = "candidate"
+"""The sidecar's name in the Task."""
+LOG_LINES, LOG_COLUMNS, LOG_BYTES = 12, 300, 64 << 10
+"""Of the container's own log, where it ended before it was sent anything."""
+SOLUTION = (
+    "run the image on your machine with a random user and a read-only root, and call it as hallmark.yaml says; let it "
+    "predict with the very model file that it was built with"
+)
+NOT_READY = "read the container's log (on Kubernetes: kubectl logs POD -c sidecar-candidate);"
 FAILURES = 3
 """Answers that are none until no more is asked."""
 
@@ -60,6 +78,10 @@ class Params:
     features: Path = path("Folder with features.parquet")
     predictions: Path = path("Folder with predictions.parquet")
     responses: Path = path("Where responses.parquet is written: row, prediction, seconds")
+    container_state: Path | None = path(
+        "Folder in which the engine tells that the container has ended: candidate.exit-code, candidate.log",
+        default=None,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,30 +123,29 @@ def run(params: Params, context: Context) -> Outcome:
     Raises:
         BadInputError: an artefact is not the one that was handed over.
     """
-    policy, server, questions = _prepare(params)
-    taken, last = server.wait_until_ready(policy.image.ready_within, context.say)
+    policy, model, server, questions = _prepare(params)
+    state = params.container_state
+    taken, last = server.wait_until_ready(policy.image.ready_within, context.say, lambda: ended(state) is not None)
     findings = Findings(answers={}, wrong_alone=[], wrong_in_batch=[], failures=[])
     if taken is not None:
         context.say(f"ready after {taken:.1f} s; sending {len(questions)} rows")
         _ask(server, questions, findings, context.say)
     _write(params.responses, findings)
     digest = sha256_file(params.responses / RESPONSES_FILE)
-    checks = [
-        Check(
-            name="ready",
-            passed=taken is not None,
-            value=f"the last answer was: {last}" if taken is None else f"after {taken:.1f} s",
-            limit=f"within {policy.image.ready_within:g} s",
-        ),
-        *(_checks(findings, len(questions), policy) if taken is not None else []),
-    ]
+    checks = [_ready(taken, last, policy, state)]
+    told: dict[str, Any] = {}
+    if taken is not None:
+        checks += _checks(findings, len(questions), policy)
+        if all(check.passed for check in checks):
+            more, told = _probe(server, model, questions, policy.image, context.say)
+            checks += more
+        told["ready_seconds"] = round(taken, 3)
     report = decide(
         "test-image",
         checks,
         passed=f"the container gave the model's own answer for {len(questions)} rows",
         refused=next((f"{check.name}: {check.value}" for check in checks if not check.passed), ""),
-        solution="run the image on your machine with a random user and a read-only root, and call it as hallmark.yaml "
-        "says; let it predict with the very model file that it was built with",
+        solution=SOLUTION if taken is not None else f"{NOT_READY} {SOLUTION}",
         figures={
             "latency_seconds": [round(seconds, 6) for _, seconds in findings.answers.values()],
             "mismatches": {
@@ -132,6 +153,7 @@ def run(params: Params, context: Context) -> Outcome:
                 "alone": len(findings.wrong_alone),
                 "in_batch": len(findings.wrong_in_batch),
             },
+            "container": told,
         },
         digests={
             "image": params.image_digest,
@@ -145,7 +167,55 @@ def run(params: Params, context: Context) -> Outcome:
     return Outcome(report=report, results=Results(responses_digest=digest))
 
 
-def _prepare(params: Params) -> tuple[Policy, Server, list[Question]]:
+def ended(state: Path | None) -> tuple[int, str] | None:
+    """The container's exit code and the last it wrote, if the engine has told that it ended; None: it runs, or nobody
+    knows."""
+    if state is None:
+        return None
+    try:
+        code = int((state / f"{CONTAINER}.exit-code").read_text())
+        log = (state / f"{CONTAINER}.log").read_bytes()[-LOG_BYTES:].decode(errors="replace")
+    except (OSError, ValueError):
+        return None
+    return code, "\n".join(printable(line)[:LOG_COLUMNS] for line in log.splitlines()[-LOG_LINES:])
+
+
+def _ready(taken: float | None, last: str, policy: Policy, state: Path | None) -> Check:
+    """Whether it became ready; where it ended instead, with its last words."""
+    gone = ended(state) if taken is None else None
+    value = f"the last answer was: {last}" if taken is None else f"after {taken:.1f} s"
+    return Check(
+        name="ready",
+        passed=taken is not None,
+        value=f"the container ended with exit code {gone[0]}" if gone else value,
+        limit=f"within {policy.image.ready_within:g} s",
+        detail=gone[1] if gone else "",
+    )
+
+
+def _probe(
+    server: Server, model: Model, questions: list[Question], rules: ImageRules, say: Callable[[str], None]
+) -> tuple[list[Check], dict[str, Any]]:
+    """Everything beside the rows; only of a container that answers them."""
+    checks = []
+    if model.image.liveness:
+        checks.append(container_probes.health_check(server, model.image.liveness))
+    if rules.wrong_input:
+        checks.append(container_probes.wrong_input_check(server, questions[0].features))
+    say(f"{rules.load.requests} requests, {rules.load.concurrency} at the same time")
+    asked = [(question.features, question.answered_by) for question in questions]
+    loaded = container_probes.load(server, asked, rules)
+    samples, reason = container_probes.metrics(server, model.image.metrics)
+    checks += container_probes.load_checks(loaded, rules) + container_probes.metrics_checks(samples, reason, rules)
+    p95 = container_probes.p95(loaded.seconds)
+    told = {"p95_seconds": None if p95 is None else round(p95, 6)}
+    for name in (container_probes.MEMORY, container_probes.STARTED):
+        if math.isfinite(value := samples.get(name, math.nan)):
+            told[name] = value
+    return checks, told
+
+
+def _prepare(params: Params) -> tuple[Policy, Model, Server, list[Question]]:
     if not DIGEST.fullmatch(params.image_digest):
         raise BadInputError(
             f"--image-digest={params.image_digest} is no digest", solution="give build-image's result IMAGE_DIGEST"
@@ -156,7 +226,12 @@ def _prepare(params: Params) -> tuple[Policy, Server, list[Question]]:
     features, predictions = params.features / FEATURES_FILE, params.predictions / PREDICTIONS_FILE
     require_digest("the features", sha256_file(features), params.features_digest)
     require_digest("the predictions", sha256_file(predictions), params.predictions_digest)
-    server = Server(port=model.image.port, readiness=model.image.readiness, predict=model.predict)
+    server = Server(
+        port=model.image.port,
+        readiness=model.image.readiness,
+        predict=model.predict,
+        features=tuple(model.data.features),
+    )
     joined = pl.read_parquet(features).join(pl.read_parquet(predictions), on=ROW, how="inner", validate="1:1")
     chosen = joined.sort(ROW)[spread(joined.height, policy.image.rows)]
     if chosen.is_empty():
@@ -170,7 +245,7 @@ def _prepare(params: Params) -> tuple[Policy, Server, list[Question]]:
         Question(row=row, features=values, expected=label, tolerance=tolerance)
         for row, values, label in zip(chosen[ROW].to_list(), rows, expected, strict=True)
     ]
-    return policy, server, questions
+    return policy, model, server, questions
 
 
 def spread(total: int, wanted: int) -> list[int]:

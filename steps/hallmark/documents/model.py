@@ -98,6 +98,10 @@ class Image(Document):
         description='Takes `{"instances": [[...], ...]}`, answers `{"predictions": [...]}` (V1 inference protocol); '
         "or ends with `/infer` and takes tensors (V2, Open Inference Protocol). Default: `/v1/models/NAME:predict`.",
     )
+    liveness: UrlPath | None = Field(
+        default=None, description="Answers 200 as long as the process is well; not asked where nothing is named."
+    )
+    metrics: UrlPath = Field(default="/metrics", description="Answers in Prometheus' text format, if it does.")
 
     @model_validator(mode="after")
     def _one_way_to_build(self) -> Self:

@@ -12,10 +12,11 @@ from hallmark.documents.inheritance import load_levels, merge
 from hallmark.documents.loading import Document, validate
 from hallmark.documents.rules_code import Code
 from hallmark.documents.rules_data import Data
+from hallmark.documents.rules_image import ImageRules
 from hallmark.documents.rules_model import ModelRules
 from hallmark.documents.rules_scan import Scan
 from hallmark.documents.rules_signing import Signing
-from hallmark.documents.tighter import FewerOfAll, Fixed, Free, Higher, Lower, More
+from hallmark.documents.tighter import FewerOfAll, Fixed, Free, Lower, More
 from hallmark.files import require_digest, sha256_mounted
 
 FILE_NAME = "policy.yaml"
@@ -48,15 +49,6 @@ class Source(Document):
         description="URLs, as they are fetched, that the model may come from; empty: whatever a run is started with.",
     )
     lfs: Lfs = Lfs()
-
-
-class ImageRules(Document):
-    ready_within: Lower[float] = Field(default=60, gt=0, description="Seconds until the container must be ready.")
-    rows: Higher[int] = Field(default=100, ge=1, description="Independent rows that are sent to the container.")
-    maximum_mismatches: Lower[int] = Field(default=0, ge=0, description="Answers that may differ from the model's own.")
-    tolerance: Lower[float] = Field(
-        default=1e-6, ge=0, lt=1, description="Of a regression: relative difference up to which answers are the same."
-    )
 
 
 class Policy(Document):

@@ -24,7 +24,7 @@ CONNECTIONS = 64
 """At the same time; more are told 503."""
 IDLE_SECONDS = 30.0
 """That a connection may be silent, also in the middle of a request."""
-LINGER_SECONDS = 1.0
+LINGER_SECONDS = 0.5
 REFUSED_CONNECTION = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 

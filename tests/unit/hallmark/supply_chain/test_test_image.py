@@ -102,6 +102,10 @@ def test_a_container_that_answers_as_the_model_does_passes(
     figures = report(tmp_path)["figures"]
     assert len(figures["latency_seconds"]) == 10
     assert figures["mismatches"] == {"rows": 10, "alone": 0, "in_batch": 0}
+    container = figures["container"]
+    assert container["process_resident_memory_bytes"] == 5e7
+    assert container["ready_seconds"] > 0
+    assert container["p95_seconds"] > 0
 
 
 def test_a_container_that_needs_a_while_is_waited_for(probe: Probe, serve: Callable[[str], None]) -> None:
@@ -200,6 +204,77 @@ def test_answers_that_are_right_alone_and_wrong_in_a_batch_are_refused(
     assert called.code == 1, called.output
     assert "ok  answers alone" in called.output
     assert "NO  answers in batches" in called.output
+
+
+def rules(policy: Path, extra: str) -> None:
+    file = policy / "policy.yaml"
+    file.write_text(file.read_text().replace("rows: 10}", f"rows: 10, {extra}}}"))
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "extra", "words"),
+    [
+        ("wrong-input-fails", "", "NO  wrong input: no JSON: status 500"),
+        ("takes-anything", "", "NO  wrong input: an unknown column: status 200"),
+        ("ends-at-wrong-input", "", "NO  wrong input: no JSON: no answer"),
+        ("huge-fails", "", "NO  wrong input: a body of 16 MiB: status 500"),
+        ("wrong-under-load", "", "of 200 answered as by the model, 4 at the same time"),
+        ("slow", "load: {p95: 40}", "NO  p95 under load: "),
+        ("no-metrics", "metrics: required", "NO  metrics: status 404"),
+        ("html", "metrics: required", "NO  metrics: line 1 is none of Prometheus' text format"),
+        ("no-metrics", "memory: 100", "NO  memory: the container does not tell it"),
+        ("honest", "memory: 40", "NO  memory: 48 MiB, it says  (at most 40 MiB"),
+    ],
+)
+def test_each_rule_of_the_container_says_no(
+    probe: Probe, serve: Callable[[str], None], policy: Path, behaviour: str, extra: str, words: str
+) -> None:
+    rules(policy, extra or "tolerance: 0.1")
+    serve(behaviour)
+    called = probe()
+    assert called.code == 1, called.output
+    assert words in called.output
+
+
+def test_a_path_for_liveness_that_does_not_answer_is_refused(
+    probe: Probe, serve: Callable[[str], None], tmp_path: Path
+) -> None:
+    file = tmp_path / "source" / "hallmark.yaml"
+    file.write_text(file.read_text().replace("image: {", "image: {liveness: /dead, "))
+    serve("honest")
+    called = probe()
+    assert called.code == 1, called.output
+    assert "NO  health: /dead: status 500" in called.output
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "path"), [("no-limit", "v1/models/iris:predict"), ("honest", "v2/models/iris/infer")]
+)
+def test_a_server_of_either_protocol_passes_with_every_rule(
+    probe: Probe, serve: Callable[[str], None], policy: Path, tmp_path: Path, behaviour: str, path: str
+) -> None:
+    rules(policy, "metrics: required, memory: 100, load: {p95: 30000}")
+    file = tmp_path / "source" / "hallmark.yaml"
+    file.write_text(file.read_text().replace("v1/models/iris:predict", path))
+    serve(behaviour)
+    called = probe()
+    assert called.code == 0, called.output
+    for name in ("wrong input", "load", "p95 under load", "metrics", "memory"):
+        assert f"ok  {name}: " in called.output
+
+
+def test_a_container_that_has_ended_is_not_waited_for_and_its_last_words_are_told(
+    probe: Probe, tmp_path: Path, policy: Path
+) -> None:
+    file = policy / "policy.yaml"
+    file.write_text(file.read_text().replace("readyWithin: 5", "readyWithin: 3600"))
+    (tmp_path / "candidate.log").write_text("x" * 1000 + "\n" * 30 + "ModuleNotFoundError: no \x1b[31mnumpy\n")
+    (tmp_path / "candidate.exit-code").write_text("1")
+    called = probe(container_state=tmp_path)
+    assert called.code == 1, called.output
+    assert "NO  ready: the container ended with exit code 1" in called.output
+    assert "ModuleNotFoundError: no  [31mnumpy" in called.output
+    assert "kubectl logs POD -c sidecar-candidate" in called.output
 
 
 def test_another_path_than_described_is_refused(probe: Probe, serve: Callable[[str], None], tmp_path: Path) -> None:

@@ -1,0 +1,52 @@
+"""`image` of the policy: how the container has to behave when it is called."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from hallmark.documents.loading import Document
+from hallmark.documents.tighter import Earlier, Fixed, Higher, Lower, StaysOn
+
+MINIMUM_REQUESTS = 200
+"""That a 95th percentile needs so that ten of them are slower."""
+
+
+class Load(Document):
+    """Requests of one row each, several at the same time."""
+
+    requests: Higher[int] = Field(default=200, ge=1, le=10_000, description="Requests in all.")
+    concurrency: Fixed[int] = Field(default=4, ge=1, le=64, description="Requests at the same time.")
+    p95: Annotated[Lower[float | None], Field(gt=0)] = Field(
+        default=None, description="Milliseconds within which 95 % of them have to be answered; default: any."
+    )
+
+    @model_validator(mode="after")
+    def _enough(self) -> Self:
+        if self.p95 is not None and self.requests < MINIMUM_REQUESTS:
+            raise ValueError(f"load.p95 needs {MINIMUM_REQUESTS} requests or more")
+        return self
+
+
+class ImageRules(Document):
+    """What test-image asks of the container."""
+
+    ready_within: Lower[float] = Field(default=60, gt=0, description="Seconds until the container must be ready.")
+    rows: Higher[int] = Field(default=100, ge=1, description="Independent rows that are sent to the container.")
+    maximum_mismatches: Lower[int] = Field(default=0, ge=0, description="Answers that may differ from the model's own.")
+    tolerance: Lower[float] = Field(
+        default=1e-6, ge=0, lt=1, description="Of a regression: relative difference up to which answers are the same."
+    )
+    wrong_input: StaysOn[bool] = Field(
+        default=True, description="Whether wrong input has to be answered as the caller's fault (4xx)."
+    )
+    metrics: Earlier[Literal["required", "optional"]] = Field(
+        default="optional", description="Whether the container has to offer metrics in Prometheus' text format."
+    )
+    memory: Annotated[Lower[float | None], Field(gt=0)] = Field(
+        default=None,
+        description="MiB that the container's process may say it has after the load (process_resident_memory_bytes of "
+        "its metrics); default: any.",
+    )
+    load: Load = Field(default=Load(), description="A short load after the rows.")
