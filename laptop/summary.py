@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from hallmark.attestations import ATTESTATIONS, TYPES
 from laptop.delivery import Delivery, Project
 
 
@@ -22,13 +23,12 @@ def summary(project: Project, delivery: Delivery) -> str:
 def _delivered(project: Project, delivery: Delivery) -> list[str]:
     results = delivery.results
     changed = "" if results["manifest-changed"] == "true" else " (stood there already)"
-    verify = [
+    program = [
         f"DOCKER_CONFIG={shlex.quote(_near(project.world.releases.credential))}",
         shlex.quote(_near(project.world.cosign)),
-        "verify --insecure-ignore-tlog=true",
-        f"--key {shlex.quote(_near(project.policy / 'cosign.pub'))}",
-        results["image"],
     ]
+    flags = ["--insecure-ignore-tlog=true", f"--key {shlex.quote(_near(project.policy / 'cosign.pub'))}"]
+    verify = [["verify", *flags], *(["verify-attestation", *flags, f"--type {kind}"] for kind in _attested(delivery))]
     return [
         f"Delivered {project.name}, commit {results['commit']}",
         f"  image             {results['image']}",
@@ -37,10 +37,20 @@ def _delivered(project: Project, delivery: Delivery) -> list[str]:
         f"  report            {_near(delivery.report)}",
         *_not_reproduced(project, delivery),
         "verify it with nothing but cosign (without a transparency log its two WARNING lines are expected):",
-        f"  {' '.join(verify)}",
+        *(f"  {' '.join([*program, *command, results['image']])}" for command in verify),
         "look at the manifest:",
         f"  git -C {shlex.quote(_near(project.config))} show",
     ]
+
+
+def _attested(delivery: Delivery) -> list[str]:
+    """The predicate types that sign-image attested, as its report has them; none where it cannot be read."""
+    try:
+        report = json.loads((delivery.volume / "reports" / "sign-image" / "sign-image.json").read_text())
+        told = next(check["value"] for check in report["checks"] if check["name"] == ATTESTATIONS)
+        return [TYPES[kind] for kind in told.split(", ")]
+    except (OSError, ValueError, KeyError, TypeError, StopIteration):
+        return []
 
 
 def _refused(delivery: Delivery) -> list[str]:

@@ -29,6 +29,8 @@ TYPES: Mapping[Attestation, str] = {
     "vulnerabilities": "https://cosign.sigstore.dev/attestation/vuln/v1",
 }
 """The predicate type of each, by the name that the policy has for it."""
+ATTESTATIONS = "attestations"
+"""The check of sign-image's report that lists what was attested."""
 BUILD_TYPE = "https://hallmark.dev/build-types/model-delivery/v1"
 SBOM_FILE, VULNERABILITIES_FILE = "sbom.cdx.json", "vulnerabilities.json"
 MAXIMUM_BYTES = 32 << 20

@@ -22,6 +22,7 @@ from typing import Any
 
 from hallmark import image_labels
 from hallmark.attestations import (
+    ATTESTATIONS,
     MAXIMUM_BYTES,
     SBOM_FILE,
     VULNERABILITIES_FILE,
@@ -186,7 +187,7 @@ def _attestation_checks(
     """Whether there is all that the policy wants attested, and says what verify-image will ask for."""
     missing = [kind for kind in policy.signing.attestations if kind != "verdict" and kind not in ready]
     there = Check(
-        name="attestations",
+        name=ATTESTATIONS,
         passed=not missing,
         value=f"without {', '.join(missing)}" if missing else ", ".join(["verdict", *ready]),
         limit=", ".join(policy.signing.attestations),

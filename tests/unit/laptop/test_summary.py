@@ -110,3 +110,17 @@ def test_the_end_says_how_to_end_the_registries(project, monkeypatch):
     monkeypatch.chdir(default.parent)
     object.__setattr__(project.world, "state", default)
     assert summary(project, delivery).endswith("`make clean` ends them.")
+
+
+def test_a_delivery_ends_with_a_command_of_cosign_for_all_that_was_attested(project):
+    delivery = ended(project, "one")
+    report = delivery.volume / "reports/sign-image/sign-image.json"
+    report.parent.mkdir(parents=True)
+    report.write_text(json.dumps({"checks": [{"name": "attestations", "value": "verdict, provenance, sbom"}]}))
+    text = summary(project, delivery)
+    commands = [line.split() for line in text.splitlines() if " /bin/true " in line]
+    assert [command[2] for command in commands] == ["verify", *["verify-attestation"] * 3]
+    assert [command[-2] for command in commands[2:]] == ["https://slsa.dev/provenance/v1", "https://cyclonedx.org/bom"]
+    assert all(command[-1] == f"127.0.0.1:6/releases/iris@{ONE}" for command in commands)
+    report.write_text("{")
+    assert "verify-attestation" not in summary(project, delivery)
