@@ -5,8 +5,8 @@ and the baseline beside it, and the public keys. Prints every key with its value
 line) or is a default. Hands out the folder's digest, which the owner of the signing key puts on the list of accepted
 policies.
 
-Refuses (bad input) a mistake in any of these files, with file, line and column, and a level that loosens what a higher
-one asks for.
+Refuses (bad input) a mistake in any of these files, with file, line and column, a level that loosens what a higher one
+asks for, and, where the independent data is given, a column or class that it does not have.
 """
 
 from __future__ import annotations
@@ -23,12 +23,16 @@ from hallmark.documents.policy import Policy, policy_digest, policy_nodes
 from hallmark.gate_report import Check, decide
 from hallmark.release import public_keys
 
-EXAMPLE = "hallmark policy-check --policy=policy"
+EXAMPLE = "hallmark policy-check --policy=policy --data=data"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Params:
     policy: Path = path("The validators' folder with policy.yaml and what it names")
+    data: Path | None = path(
+        "The validators' data folder, or what fetch-data wrote: have the columns and classes looked up in it",
+        default=None,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +58,7 @@ def run(params: Params, context: Context) -> Outcome:
     checks = [
         Check(name="policy.yaml", passed=True, value=f"{given} keys given, {len(keys) - given} by default"),
         *_named(policy, params.policy),
+        _known(policy, params),
     ]
     report = decide(
         "policy-check",
@@ -100,3 +105,18 @@ def _named(policy: Policy, folder: Path) -> Iterator[Check]:
 
         accepted = load(folder, policy.code.baseline, TOOLS).accepted
         yield Check(name="baseline", passed=True, value=f"{policy.code.baseline}: {len(accepted)} accepted findings")
+
+
+def _known(policy: Policy, params: Params) -> Check:
+    """Whether the names in the policy exist: in the independent data, where that is given."""
+    # polars, which nothing else needs here.
+    from hallmark.datasets import open_independent
+    from hallmark.named import require_named
+
+    name = "columns and classes that are named"
+    if params.data is None:
+        require_named(policy, params.policy, model=None, data=[])
+        return Check(name=name, passed=True, value="not looked up in any data: give --data for that")
+    with open_independent(params.data, params.data, policy) as independent:
+        require_named(policy, params.policy, model=None, data=[independent])
+        return Check(name=name, passed=True, value=f"all are in {independent.file}")

@@ -50,6 +50,7 @@ from hallmark.errors import BadInputError
 from hallmark.files import require_digest, sha256_file, sha256_tree, write_text
 from hallmark.fingerprints import fingerprints
 from hallmark.gate_report import Check, decide
+from hallmark.named import require_named
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +94,7 @@ def run(params: Params, context: Context) -> Outcome:
     behaviour, offered = policy.model.behaviour, policy.data.independent.features
     grouped = behaviour.group_columns(offered)
     with open_independent(params.data, params.fetched, policy) as independent:
+        require_named(policy, params.policy, model=(model, params.source), data=[independent])
         independent_digest = independent.digest
         independent_artifact = Artifact(uri=independent.file, digest=independent_digest)
         # The champion may ask for other features than the candidate; which, only its signed verdict tells later on.

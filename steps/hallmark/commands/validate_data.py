@@ -9,7 +9,8 @@ be judged. An expectation of severity `warning` or `info` is shown and does not 
 does not hold, and also where it saw no value.
 
 Bad input, and not bad data, is what keeps the question from being asked: a suite that is empty, has an unknown
-expectation or key, or is of another version; a column that does not exist; an expectation that cannot be evaluated.
+expectation or key, or is of another version; an expectation that cannot be evaluated; a column or class that the policy
+or hallmark.yaml names and that does not exist, which is told before anything is computed.
 
 Reports hold counts, never values of the data, beside the names of unknown classes.
 """
@@ -23,15 +24,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from hallmark.command import Context, Outcome
 from hallmark.contract import param, path
 from hallmark.datasets import Dataset, missing_values, open_independent, open_training, require_columns
 from hallmark.documents.model import Model, load_model
 from hallmark.documents.policy import Policy, load_policy
 from hallmark.documents.rules_data import Data
-from hallmark.errors import BadInputError
 from hallmark.expectations.results import Result
 from hallmark.expectations.runner import run_suite
 from hallmark.expectations.suite import Suite, load_suite
@@ -40,7 +38,7 @@ from hallmark.findings import Findings, together
 from hallmark.gate_report import Check, decide, failures
 from hallmark.inputs.checks import check_input, identity_check
 from hallmark.inputs.errors import WrongDigestError, told
-from hallmark.labels import canonical
+from hallmark.named import label_classes, require_named
 from hallmark.quality.failing_rows import failing_rows
 from hallmark.quality.gate import check_quality
 from hallmark.quality.tables import Table
@@ -100,6 +98,7 @@ def run(params: Params, context: Context) -> Outcome:
                 continue
             judged.append(data)
             digests[f"{name}-data"] = data.digest
+        require_named(policy, params.policy, model=(model, params.source), data=judged)
         parts = [Findings(checks=tuple(checks))]
         parts += [check_input(data.opened, data.rules) for data in judged]
         parts += [Findings(checks=tuple(_built_in(data, model))) for data in judged]
@@ -147,7 +146,7 @@ def _built_in(data: Dataset, model: Model) -> Iterator[Check]:
 
 def _classes_check(training: Dataset, independent: Dataset, model: Model) -> Check:
     label = model.data.label
-    unknown = sorted(_classes(independent, label) - _classes(training, label))
+    unknown = sorted(label_classes(independent, label) - label_classes(training, label))
     shown = ", ".join(unknown[:_SHOWN_CLASSES]) + (", ..." if len(unknown) > _SHOWN_CLASSES else "")
     return Check(
         name="independent data: every class is in the training data",
@@ -155,18 +154,6 @@ def _classes_check(training: Dataset, independent: Dataset, model: Model) -> Che
         value=f"{len(unknown)} unknown: {shown}" if unknown else "none unknown",
         limit="none unknown",
     )
-
-
-def _classes(data: Dataset, label: str) -> set[str]:
-    values = data.opened.collect(data.frame.select(pl.col(label).drop_nulls().unique()))[label]
-    if values.dtype.is_float():
-        values = values.filter(values.is_finite())
-    try:
-        return set(canonical(values.cast(pl.Float64) if values.dtype.is_decimal() else values))
-    except ValueError as error:
-        raise BadInputError(
-            f"column {label} of the {data.name} data {data.file} holds {error}", solution="use class names as labels"
-        ) from error
 
 
 def _compared(training: Dataset, independent: Dataset, model: Model, policy: Policy, folder: Path) -> Findings:
