@@ -17,6 +17,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from hallmark import guard, left_behind, versions
 from hallmark.command import Context, Outcome
@@ -29,6 +30,7 @@ from hallmark.guard import GuardedRun
 from hallmark.inputs.fetching import find
 from hallmark.model_files.canonical import canonicalise
 from hallmark.model_files.mlflow_folder import model_file
+from hallmark.model_files.written import require_format, require_written
 
 EXAMPLE = "hallmark train --source=. --model=model --source-digest=sha256:..."
 COMMAND = "train"
@@ -39,7 +41,15 @@ LIBRARIES = ("numpy", "scipy", "scikit-learn", "skops", "onnx", "joblib", "panda
 """Whose versions the metadata names, where they are installed: they decide about the model's bytes."""
 
 _PARAMETER = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+RUN_IT = "run the script in the repository with the flags that the log shows, and mend what it says"
 _OWN_FLAGS = ("data", "model", "seed")
+
+
+class Trouble(NamedTuple):
+    """Why there is no model."""
+
+    what: str
+    solution: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,27 +138,31 @@ def describe(model: Model, digests: Mapping[str, str]) -> dict[str, object]:
     }
 
 
-def report(ended: GuardedRun, trouble: str, facts: Mapping[str, object], digests: dict[str, str]) -> GateReport:
-    """The gate's decision; `trouble` says why there is no model, and is empty where there is one."""
+def report(
+    ended: GuardedRun, trouble: Trouble | None, facts: Mapping[str, object], digests: dict[str, str]
+) -> GateReport:
+    """The gate's decision; `trouble` says why there is no model, and is None where there is one."""
     checks = [_script_check(ended)]
     if checks[0].passed:
-        checks.append(Check(name="the model file", passed=not trouble, value=trouble or digests["model"]))
+        checks.append(
+            Check(name="the model file", passed=not trouble, value=trouble.what if trouble else digests["model"])
+        )
     return decide(
         COMMAND,
         checks,
         passed=f"the training script wrote a model, {digests.get('model')}",
-        refused=trouble,
-        solution="run the script in the repository with the flags that the log shows, and mend what it says",
+        refused=trouble.what if trouble else "",
+        solution=trouble.solution if trouble else "",
         figures={"training": facts, "confinement": ended.confinement},
         digests=digests,
     )
 
 
-def _train(source: Path, model: Model, made: Path, folder: Path, context: Context) -> tuple[GuardedRun, str]:
+def _train(source: Path, model: Model, made: Path, folder: Path, context: Context) -> tuple[GuardedRun, Trouble | None]:
     """Run the script so that `made`, which is in a folder the script cannot reach, is its model in canonical form.
 
     Returns:
-        How the script ended, and what is wrong with it or its model; empty where there is a model.
+        How the script ended, and what is wrong with it or its model; None where there is a model.
     """
     copy = guard.copy_source(source, folder / "source")
     out = folder / "out"
@@ -159,17 +173,17 @@ def _train(source: Path, model: Model, made: Path, folder: Path, context: Contex
     context.say(f"training: {' '.join(['python', *argv[1:]])}")
     ended = guard.run_untrusted(argv, cwd=copy, writable=[copy, out], timeout=model.training.timeout, say=context.say)
     if ended.exit_code != 0 or ended.timed_out:
-        return ended, f"the training script failed: {ended.ending}"
+        return ended, Trouble(f"the training script failed: {ended.ending}", RUN_IT)
     try:
+        require_written(written, wrapped=wrapped, promised=model.model.format, copy=copy, source=source)
         left_behind.copy(
             model_file(written) if wrapped else written, made, what="the model file", maximum=MAXIMUM_BYTES
         )
-        if made.stat().st_size == 0:
-            raise BadInputError("the model file is empty", solution="write the model to the file named by --model")
+        require_format(made, model.model.format)
         canonicalise(made, model.model.format)
     except BadInputError as error:
-        return ended, guard.without_private_names(error.message)
-    return ended, ""
+        return ended, Trouble(*map(guard.without_private_names, (error.message, error.solution)))
+    return ended, None
 
 
 def _script_check(ended: GuardedRun) -> Check:

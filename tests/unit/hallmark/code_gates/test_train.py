@@ -97,10 +97,10 @@ def test_each_parameter_is_one_flag_with_yaml_values_as_text(train: Run, reposit
 def test_other_formats_are_handed_over_as_they_are(
     train: Run, repository: Path, tmp_path: Path, file_format: str
 ) -> None:
-    write_script(repository, "open(flags['model'], 'wb').write(b'anything at all')\n")
+    write_script(repository, "open(flags['model'], 'wb').write(b'\\x80\\x05anything at all')\n")
     describe(repository, "image:", f"model: {{format: {file_format}}}\nimage:")
     assert train().exit_code == 0
-    assert (tmp_path / f"model/model.{file_format}").read_bytes() == b"anything at all"
+    assert (tmp_path / f"model/model.{file_format}").read_bytes() == b"\x80\x05anything at all"
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,8 @@ def test_other_formats_are_handed_over_as_they_are(
         ("import signal\nos.kill(os.getpid(), signal.SIGKILL)\n", "ended by signal 9"),
         ("pass\n", "the model file is missing"),
         ("open(flags['model'], 'w')\n", "the model file is empty"),
-        ("open(flags['model'], 'w').write('garbage')\n", "model.skops"),
+        ("open(flags['model'], 'w').write('garbage')\n", "none of skops"),
+        ("open(flags['model'], 'wb').write(b'PK' + bytes([3, 4]) + b'garbage')\n", "model.skops"),
         ("os.symlink('/etc/passwd', flags['model'])\n", "the model file is a link"),
         ("os.mkfifo(flags['model'])\n", "the model file is not a regular file"),
         ("os.mkdir(flags['model'])\n", "the model file is not a regular file"),

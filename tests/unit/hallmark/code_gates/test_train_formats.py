@@ -80,3 +80,48 @@ def test_an_onnx_file_is_handed_over_as_it_is(train: Run, tmp_path: Path) -> Non
     ran = train("path.write_bytes(bytes([8, 8, 18, 0]))", "{format: onnx}")
     assert ran.exit_code == 0, ran.log
     assert (tmp_path / "model/model.onnx").read_bytes() == bytes([8, 8, 18, 0])
+
+
+PICKLED = "import pickle\npath.write_bytes(pickle.dumps([1]))"
+JOBLIB = "import joblib, numpy\njoblib.dump(numpy.arange(100), path)"
+SKOPS = "import skops.io\nfrom sklearn.dummy import DummyClassifier\nskops.io.dump(DummyClassifier(), path)"
+
+
+@pytest.mark.parametrize(
+    ("script", "model", "found", "advice"),
+    [
+        (JOBLIB, "{format: skops}", "format skops (model.format), but the training script wrote a joblib", "joblib}"),
+        (PICKLED, "{format: skops}", "wrote a plain pickle", "skops.io.dump(model, path), or say"),
+        (SKOPS, "{format: joblib}", "promises the format joblib (model.format), but", "{format: skops}}"),
+        (SKOPS, "{format: onnx}", "wrote a zip file, as skops writes", "SerializeToString"),
+        ("path.write_text('weights')", "{format: onnx}", "begins with the bytes 77 65 69 67 68 74 73", "write it with"),
+        ("path.mkdir()", "{}", "wrote a folder, so", "to the file that --model names"),
+        (MLFLOW, "{}", "wrote an MLflow folder", "{packaging: mlflow}"),
+        (SKOPS, "{packaging: mlflow}", "no folder that the training script wrote: it is a zip", "model.packaging out"),
+        ("pass", "{}", "did not write the file that --model names\n", "ends with /model.skops"),
+        (
+            f"path = pathlib.Path('out/iris.pkl'); path.parent.mkdir(exist_ok=True)\n{PICKLED}",
+            "{}",
+            "did not write the file that --model names; it wrote out/iris.pkl (a plain pickle",
+            "and nowhere else",
+        ),
+        (
+            f"path = path.with_suffix('.joblib')\n{JOBLIB}",
+            "{}",
+            "it wrote model.joblib (a joblib file)",
+            "nowhere else",
+        ),
+    ],
+)
+def test_what_was_written_is_held_against_what_was_promised(
+    script: str, model: str, found: str, advice: str, train: Run, tmp_path: Path
+) -> None:
+    ran = train(script, model)
+    assert ran.exit_code == 1, ran.log
+    assert found in ran.log
+    assert advice.replace("}}", "}") in ran.log
+    assert not (tmp_path / "model").exists() or not list((tmp_path / "model").iterdir())
+
+
+def test_a_joblib_file_without_an_array_is_a_pickle_and_good(train: Run) -> None:
+    assert train("import joblib\njoblib.dump([1], path)", "{format: joblib}").exit_code == 0

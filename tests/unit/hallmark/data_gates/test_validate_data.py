@@ -307,7 +307,7 @@ def test_classes_are_the_same_whatever_their_type(workshop: Workshop) -> None:
 def test_a_missing_label_column_is_bad_input(workshop: Workshop) -> None:
     workshop.write_training(workshop.training.drop("species"))
     told = bad_input(workshop.run("validate-data"))
-    assert "the training data data/training.csv has no column species" in told
+    assert "names column species, which the training data data/training.csv does not have" in told
 
 
 def test_labels_that_are_no_class_names_are_bad_input(workshop: Workshop) -> None:
