@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hallmark import process
+from hallmark import process, registry_calls
 from hallmark.errors import ToolFailedError
 from hallmark.image_reference import Image
 
@@ -126,7 +126,10 @@ class Buildah:
         if alone_with:
             before = launcher(alone=True, read=[alone_with, *filter(None, [self.base_store])], write=[shared])
         env = {"TMPDIR": str(private), "HOME": str(private)} if alone_with else {"TMPDIR": str(private)}
-        return process.run([*before, "buildah", *storage, *arguments], env=env, accept=accept, timeout=timeout)
+        argv = [*before, "buildah", *storage, *arguments]
+        if arguments[0] in ("pull", "push"):
+            return registry_calls.run(argv, [self.authfile], env=env, accept=accept, timeout=timeout)
+        return process.run(argv, env=env, accept=accept, timeout=timeout)
 
 
 def launcher(*, alone: bool = False, read: Sequence[Path] = (), write: Sequence[Path] = ()) -> list[str]:

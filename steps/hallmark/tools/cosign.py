@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from hallmark import process
+from hallmark import process, registry_calls
 from hallmark.errors import BadInputError, ToolFailedError
 from hallmark.image_reference import Image
 
@@ -179,7 +179,7 @@ class Cosign:
         self, argv: Sequence[str], *, env: Mapping[str, str], accept: Sequence[int] | None = (0,)
     ) -> process.Completed:
         docker = {"DOCKER_CONFIG": str(self.authfile.parent)}
-        return process.run(argv, env={**docker, **env}, timeout=300, accept=accept)
+        return registry_calls.run(argv, [self.authfile], env={**docker, **env}, timeout=300, accept=accept)
 
 
 def cosign(authfile: Path, *, tls_verify: bool, kept: Format = "legacy") -> Cosign:

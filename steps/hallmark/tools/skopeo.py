@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hallmark import process
+from hallmark import process, registry_calls
 from hallmark.errors import BadInputError, ToolFailedError
 from hallmark.files import DIGEST, require_digest
 from hallmark.image_reference import Image
@@ -99,7 +99,7 @@ def copy(source: Image, source_registry: Registry, target: str, tag: str, target
     """
     with tempfile.TemporaryDirectory(prefix="hallmark-skopeo-") as folder:
         digestfile = Path(folder) / "digest"
-        process.run(
+        registry_calls.run(
             [
                 "skopeo",
                 "--insecure-policy",
@@ -114,6 +114,7 @@ def copy(source: Image, source_registry: Registry, target: str, tag: str, target
                 f"docker://{source}",
                 f"docker://{target}:{tag}",
             ],
+            [source_registry.authfile, target_registry.authfile],
             timeout=1800,
         )
         require_digest(f"the copy {target}:{tag}", digestfile.read_text(encoding="utf-8").strip(), source.digest)
@@ -166,7 +167,7 @@ def download(image: Image, registry: Registry, folder: Path, *, maximum_bytes: i
         )
     argv = ["skopeo", "--insecure-policy", "copy", "--quiet", f"--src-authfile={registry.authfile}"]
     argv += [f"--src-tls-verify={str(registry.tls_verify).lower()}", f"docker://{image}", f"dir:{folder}"]
-    process.run(argv, timeout=timeout)
+    registry_calls.run(argv, [registry.authfile], timeout=timeout)
     return [folder / layer["digest"].removeprefix("sha256:") for layer in layers]
 
 
@@ -185,11 +186,12 @@ def _inspect(image: Image, registry: Registry, what: str, accept: tuple[int, ...
         f"--tls-verify={str(registry.tls_verify).lower()}",
         f"docker://{image}",
     ]
-    done = process.run(argv, timeout=120, accept=None)
+    done = registry_calls.run(argv, [registry.authfile], timeout=120, accept=None)
     if accept is not None and done.exit_code not in accept:
         raise ToolFailedError(
             f"the registry does not give {image}: {done.last_words}",
-            solution="check that the registry answers, that the credential may read there, and that the image exists",
+            solution=registry_calls.solution(done)
+            or "check that the registry answers, that the credential may read there, and that the image exists",
         )
     return done
 

@@ -1,0 +1,192 @@
+"""Registries that fail: real skopeo and cosign on a real registry behind a door that answers as it is told."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from hallmark import registry_calls
+from hallmark.errors import BadInputError, ToolFailedError
+from hallmark.image_reference import Image
+from hallmark.process import Completed
+from hallmark.registry_auth import docker_config
+from hallmark.tools import skopeo
+from hallmark.tools.cosign import PrivateKey, Signer, cosign
+from services.faulty_registry import Door, Fault, authority, door
+
+from .supply_chain_images import LABELS, Registries
+
+BUSY: Fault = (503, "", "")
+OFTEN: Fault = (429, "TOOMANYREQUESTS", "too many requests")
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry_calls, "FIRST_PAUSE", 0.01)
+
+
+@pytest.fixture
+def front(registries: Registries, tmp_path: Path) -> Iterator[Door]:
+    """The door to the releases, on plain HTTP."""
+    with door(registries.releases, tmp_path / "credential") as found:
+        yield found
+
+
+def pushed(registries: Registries, front: Door) -> Image:
+    """An image in the releases, by the name it has through the door."""
+    found = registries.push(registries.release)
+    return Image(repository=registries.release.replace(registries.releases.address, front.address), digest=found)
+
+
+def through(credential: Path, image: Image, *, tls_verify: bool = False) -> dict[str, str]:
+    with docker_config(credential) as authfile:
+        return dict(skopeo.labels(image, skopeo.Registry(authfile=authfile, tls_verify=tls_verify)))
+
+
+@pytest.mark.parametrize("fault", [OFTEN, BUSY, (500, "UNKNOWN", "unknown error"), "reset"], ids=str)
+def test_what_fails_twice_is_asked_again(registries: Registries, front: Door, fault: Fault) -> None:
+    image = pushed(registries, front)
+    front.fail(2, fault, path="/manifests/")
+    assert through(front.credential, image) == LABELS
+
+
+def test_what_fails_for_ever_is_given_up_after_some_attempts(registries: Registries, front: Door) -> None:
+    image = pushed(registries, front)
+    front.fail(-1, BUSY, path="/manifests/")
+    with pytest.raises(ToolFailedError, match="does not give") as error:
+        through(front.credential, image)
+    assert "the registry itself fails" in error.value.solution
+    assert error.value.exit_code == 3
+    # skopeo asks once for each attempt, for the name of the registry alone a few times more.
+    assert sum("/manifests/" in path for _, path in front.asked) == registry_calls.ATTEMPTS
+
+
+def test_no_attempt_begins_after_the_time_is_over(
+    registries: Registries, front: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = pushed(registries, front)
+    monkeypatch.setattr(registry_calls, "PATIENCE", 0.0)
+    front.fail(-1, BUSY, path="/manifests/")
+    with pytest.raises(ToolFailedError):
+        through(front.credential, image)
+    assert sum("/manifests/" in path for _, path in front.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ((401, "UNAUTHORIZED", "authentication required"), "missing, has expired, or is for another"),
+        ((403, "DENIED", "requested access to the resource is denied"), "may not do this"),
+        ((404, "MANIFEST_UNKNOWN", "manifest unknown"), "there is no such image"),
+    ],
+    ids=str,
+)
+def test_what_will_not_change_is_told_at_once(registries: Registries, front: Door, fault: Fault, said: str) -> None:
+    image = pushed(registries, front)
+    front.fail(-1, fault, path="/manifests/")
+    with pytest.raises(ToolFailedError) as error:
+        through(front.credential, image)
+    assert said in error.value.solution
+    assert sum("/manifests/" in path for _, path in front.asked) == 1
+
+
+def copy(front: Door, image: Image, target: str) -> None:
+    with docker_config(front.credential) as authfile:
+        registry = skopeo.Registry(authfile=authfile, tls_verify=False)
+        skopeo.copy(image, registry, target, "copied", registry)
+
+
+def test_layers_that_have_arrived_are_not_sent_again(registries: Registries, front: Door) -> None:
+    image = pushed(registries, front)
+    target = f"{image.repository}-copy"
+    front.fail(1, BUSY, method="PUT", path="/manifests/")
+    copy(front, image, target)
+    finished = [path for method, path in front.asked if method == "PUT" and "/blobs/uploads/" in path]
+    assert len(finished) <= 2, "one layer and one configuration"
+    assert sum(method == "PUT" and "/manifests/" in path for method, path in front.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "where", "said"),
+    [
+        ((413, "", ""), "/blobs/uploads/", "takes no more"),
+        ((403, "DENIED", "quota has been exceeded"), "/blobs/uploads/", "takes no more"),
+        ((404, "BLOB_UNKNOWN", "blob unknown to registry"), "/manifests/copied", "has lost a layer"),
+    ],
+    ids=str,
+)
+def test_what_a_push_is_refused_for_is_told(
+    registries: Registries, front: Door, fault: Fault, where: str, said: str
+) -> None:
+    image = pushed(registries, front)
+    front.fail(-1, fault, path=where)
+    with pytest.raises(ToolFailedError) as error:
+        copy(front, image, f"{image.repository}-copy")
+    assert said in error.value.solution, error.value.message
+
+
+def test_cosign_signs_and_verifies_through_a_registry_that_stumbles(registries: Registries, front: Door) -> None:
+    image = pushed(registries, front)
+    key = PrivateKey(reference=str(registries.key.private), password=registries.key.password.read_text())
+    with docker_config(front.credential) as authfile:
+        tool = cosign(authfile, tls_verify=False)
+        front.fail(2, OFTEN, path="/manifests/")
+        tool.sign(image, key, "legacy")
+        front.fail(1, "reset", path="/manifests/")
+        found = tool.signatures(image, Signer(public_key=registries.key.public), "legacy").found
+        assert [one.digest for one in found] == [image.digest]
+        front.fail(-1, OFTEN)
+        with pytest.raises(ToolFailedError, match="in 4 attempts") as error:
+            tool.sign(image, key, "legacy")
+    assert "lets nobody ask so often" in error.value.solution
+
+
+def test_a_registry_with_a_certificate_by_an_authority_of_ones_own(registries: Registries, tmp_path: Path) -> None:
+    """The authority beside the credential is trusted, by skopeo and by cosign; another one and none are not."""
+    ours, theirs = authority(tmp_path / "ours"), authority(tmp_path / "theirs")
+    credential = tmp_path / "credential"
+    with door(registries.releases, credential, certificate=ours / "server.pem") as front:
+        image = pushed(registries, front)
+        with pytest.raises(ToolFailedError) as error:
+            through(credential, image, tls_verify=True)
+        assert "as `ca.crt`" in error.value.solution
+        shutil.copy(theirs / "ca.crt", credential)
+        with pytest.raises(ToolFailedError, match="certificate"):
+            through(credential, image, tls_verify=True)
+        shutil.copy(ours / "ca.crt", credential)
+        assert through(credential, image, tls_verify=True) == LABELS
+        registries.sign(str(image).replace(front.address, registries.releases.address))
+        with docker_config(credential) as authfile:
+            tool = cosign(authfile, tls_verify=True)
+            answer = tool.signatures(image, Signer(public_key=registries.key.public), "legacy")
+        assert [one.digest for one in answer.found] == [image.digest], answer.words
+
+
+@pytest.mark.parametrize("text", ["", "hello", "-----BEGIN PRIVATE KEY-----\n"])
+def test_an_authority_that_is_none_is_bad_input(tmp_path: Path, text: str) -> None:
+    (tmp_path / "config.json").write_text("{}")
+    (tmp_path / "ca.crt").write_text(text)
+    with pytest.raises(BadInputError, match="holds no certificate"), docker_config(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("words", "again"),
+    [
+        ("received unexpected HTTP status: 502 Bad Gateway", True),
+        ("invalid status code from registry 503 (Service Unavailable)", True),
+        ("Get https://x/v2/: unexpected status code 429 Too Many Requests", True),
+        ("read tcp 10.0.0.1:4->10.0.0.2:443: read: connection reset by peer", True),
+        ("net/http: TLS handshake timeout", True),
+        ("manifest unknown: manifest sha256:" + "503" * 21 + "5 is unknown", False),
+        ("unexpected status code 404 Not Found", False),
+        ("x509: certificate signed by unknown authority", False),
+        ("no matching signatures", False),
+        ("connection refused", False),
+    ],
+)
+def test_only_what_may_go_well_in_a_moment_is_tried_again(words: str, again: bool) -> None:
+    assert registry_calls.transient(Completed(exit_code=1, stdout="", stderr=words)) is again
