@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +43,17 @@ class Answered:
     @property
     def unanswered(self) -> int:
         return self.after.null_count()
+
+    def only(self, places: npt.NDArray[np.int64]) -> Answered:
+        """The same of some rows, in the order of their places here."""
+        return replace(
+            self,
+            truth=self.truth[places],
+            before=self.before[places],
+            after=self.after[places],
+            base=self.base[places],
+            probabilities={name: (one[places], other[places]) for name, (one, other) in self.probabilities.items()},
+        )
 
     def differs(self, tolerance: float) -> Bools:
         """Which answers are others: another class, or a number that differs by more than `tolerance`, relative."""

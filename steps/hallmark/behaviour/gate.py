@@ -11,8 +11,9 @@ from hallmark.behaviour.outcomes import Outcomes, Task, by_row, outcomes
 from hallmark.behaviour.plan import planned
 from hallmark.behaviour.probe_judgement import judge_probes
 from hallmark.behaviour.slices import judge_slices
-from hallmark.datasets import ROW
+from hallmark.datasets import NUMBER, ROW
 from hallmark.documents.rules_behaviour import Behaviour, Declared
+from hallmark.documents.rules_quality import FailingRows
 from hallmark.errors import BadInputError
 from hallmark.findings import Findings, together
 
@@ -28,17 +29,19 @@ def judge_behaviour(
     key: pl.DataFrame | None = None,
     own: Declared | None = None,
     offered: Sequence[str] = (),
+    shown: FailingRows | None = None,
 ) -> Findings:
     """Slices, fairness and every test with changed rows. The parts say which figures they leave.
 
     Args:
         features: `row` and the features, as `features/features.parquet`.
-        labels: {row, label}.
+        labels: {row, label, perhaps `number`: how people are told the row}.
         predictions: {row, prediction, perhaps `probability:<class>`} for these rows and those of `key`.
         groups: `row` and the columns that `rules.group_columns` gives, as `labels/groups.parquet`.
         key: {row, base, test}, as `labels/probes.parquet`; None where none was made.
         own: `behaviour` of hallmark.yaml.
         offered: the columns that the policy offers to any model.
+        shown: what of the values of single rows may be told; default: nothing.
 
     Raises:
         BadInputError: what was asked for cannot be judged from this; each part says why.
@@ -54,12 +57,14 @@ def judge_behaviour(
             )
         more = [name for name in groups.columns if name == ROW or name not in features.columns]
         table = by_row(features, "the features").join(beside.select(more), on=ROW, how="left", maintain_order="left")
-    return together(_parts(table, features, found, predictions, rules, key, own, offered))
+    numbers = labels.select(ROW, NUMBER).cast({ROW: pl.Int64}) if NUMBER in labels.columns else None
+    return together(_parts(table, features, found, predictions, rules, key, own, offered, numbers, shown))
 
 
 def _parts(
     table: pl.DataFrame, features: pl.DataFrame, found: Outcomes, predictions: pl.DataFrame, rules: Behaviour,
-    key: pl.DataFrame | None, own: Declared | None, offered: Sequence[str],
+    key: pl.DataFrame | None, own: Declared | None, offered: Sequence[str], numbers: pl.DataFrame | None,
+    shown: FailingRows | None,
 ) -> Iterator[Findings]:  # fmt: skip
     absent = [name for name in rules.group_columns(offered) if name not in table.columns]
     if absent:
@@ -73,7 +78,10 @@ def _parts(
         yield judge_fairness(table, found, rule, where=f"model.behaviour.fairness.{place}")
     columns = [name for name in features.columns if name != ROW]
     if key is not None:
-        yield judge_probes(key, predictions, found, rules, features=columns, own=own, offered=offered)
+        yield judge_probes(
+            key, predictions, found, rules, features=columns, own=own, offered=offered, table=features,
+            numbers=numbers, shown=shown,
+        )  # fmt: skip
     elif planned(rules, columns, own=own, offered=offered):
         raise BadInputError(
             "model.behaviour asks for tests with changed rows, but no such rows were made",

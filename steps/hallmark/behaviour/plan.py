@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from hallmark.behaviour import mixtures
 from hallmark.behaviour.outcomes import require_known
 from hallmark.documents.rules_behaviour import (
     Behaviour,
@@ -16,9 +17,20 @@ from hallmark.documents.rules_behaviour import (
     Invariance,
     Robust,
 )
+from hallmark.documents.rules_explanations import Explanations
 
-Kind = Literal["determinism", "noise", "swap", "missing", "out-of-range", "invariance", "directional", "importance"]
-Rule = Determinism | Robust | Invariance | Directional | Importance
+Kind = Literal[
+    "determinism",
+    "noise",
+    "swap",
+    "missing",
+    "out-of-range",
+    "invariance",
+    "directional",
+    "importance",
+    "explanations",
+]
+Rule = Determinism | Robust | Invariance | Directional | Importance | Explanations
 
 IMPORTANCE_REPEATS = 5
 """How often a row may be used for one feature's importance, where there are fewer rows than would be looked at."""
@@ -70,6 +82,10 @@ def planned(
             )
             for feature in features
         ]
+    if rules.explanations is not None:
+        rule = rules.explanations
+        mixtures.pairs_of(rule, len(features))
+        tests.append(Trial(name=mixtures.NAME, kind="explanations", columns=tuple(features), rows=rule.rows, rule=rule))
     return tests
 
 

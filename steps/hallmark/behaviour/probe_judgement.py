@@ -10,14 +10,19 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from hallmark.behaviour.answers import NEAR_ZERO, Answered, Bools, answered, close, with_nan
+from hallmark.behaviour.explanations import judge_explanations
 from hallmark.behaviour.importance import judge_importance
 from hallmark.behaviour.intervals import mean_interval, ratio_interval, rounded, wilson
+from hallmark.behaviour.mixtures import STEP, WALK
 from hallmark.behaviour.outcomes import Floats, Outcomes, by_row, require_known, require_limits_of
 from hallmark.behaviour.plan import Trial, planned
+from hallmark.behaviour.probes import TEST
 from hallmark.documents.rules_behaviour import Behaviour, Declared, Determinism, Directional, Invariance, Robust
+from hallmark.documents.rules_quality import FailingRows
 from hallmark.errors import BadInputError
 from hallmark.findings import Findings, together
 from hallmark.gate_report import Check
@@ -35,6 +40,9 @@ def judge_probes(
     features: Sequence[str],
     own: Declared | None = None,
     offered: Sequence[str] = (),
+    table: pl.DataFrame | None = None,
+    numbers: pl.DataFrame | None = None,
+    shown: FailingRows | None = None,
 ) -> Findings:
     """Every test of `hallmark.behaviour.plan.planned`; the rules and columns have to be those the rows were made with.
 
@@ -53,7 +61,8 @@ def judge_probes(
             has no meaning for the task.
     """
     trials = planned(rules, features, own=own, offered=offered)
-    answers = list(answered(by_row(key, "the probes' key"), predictions, found, trials))
+    key = by_row(key, "the probes' key")
+    answers = list(answered(key, predictions, found, trials))
     parts = [_untouched(trial) for trial in trials if not trial.columns and trial.untouched]
     by_kind: dict[str, list[Answered]] = {}
     for answer in answers:
@@ -72,7 +81,20 @@ def judge_probes(
         scored = [(_single(answer), _losses(answer, found), answer.base) for answer in by_kind["importance"]]
         parts.append(judge_importance(scored, rules.importance, measure="accuracy" if found.task == "classification"
                                       else "r2"))  # fmt: skip
+    for answer in by_kind.get("explanations", []):
+        mine, place = _walks(key, answer)
+        parts.append(judge_explanations(
+            answer.only(place), mine, predictions, found, features, table=table, numbers=numbers, shown=shown
+        ))  # fmt: skip
     return together(parts)
+
+
+def _walks(key: pl.DataFrame, answer: Answered) -> tuple[pl.DataFrame, npt.NDArray[np.int64]]:
+    """The key of the mixed rows, step by step, walk by walk, and the place of each among the answers."""
+    if WALK not in key.columns:
+        raise BadInputError("the probes' key tells nothing of the explanations' walks", solution="start a new run")
+    mine = key.filter(pl.col(TEST) == answer.trial.name).with_row_index("\0place").sort(WALK, STEP)
+    return mine, mine["\0place"].cast(pl.Int64).to_numpy()
 
 
 def _determinism(answer: Answered, rule: Determinism) -> Findings:

@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from hallmark.behaviour import changes
+from hallmark.behaviour import changes, mixtures
 from hallmark.behaviour.plan import IMPORTANCE_REPEATS, Kind, Trial, planned
 from hallmark.datasets import ROW
 from hallmark.documents.rules_behaviour import Behaviour, Declared
+from hallmark.documents.rules_explanations import Explanations
 from hallmark.errors import BadInputError
 
 BASE = "base"
@@ -43,7 +44,8 @@ class Probes:
     rows: pl.DataFrame
     """`row`, which goes on after the features' last, and the features, of the same types."""
     key: pl.DataFrame
-    """`row`, `base` (the row of the features that it was made of) and `test`."""
+    """`row`, `base` (the row of the features that it was made of) and `test`; with explanations also what
+    `mixtures` says of a mixed row, null for the others."""
 
 
 def make_probes(
@@ -75,7 +77,8 @@ def make_probes(
         )
     columns = [name for name in features.columns if name != ROW]
     tests = [test for test in planned(rules, columns, own=own, offered=offered) if test.columns or not test.untouched]
-    asked = sum(min(test.rows, features.height * IMPORTANCE_REPEATS) for test in tests)
+    repeats = features.height * IMPORTANCE_REPEATS
+    asked = sum(test.rows if test.kind == "explanations" else min(test.rows, repeats) for test in tests)
     if asked > MAXIMUM_ROWS:
         raise BadInputError(
             f"model.behaviour asks for {asked} changed rows; at most {MAXIMUM_ROWS} are made",
@@ -84,13 +87,15 @@ def make_probes(
     made = [_made(features, test, seed) for test in tests]
     if not made:
         return None
-    together = pl.concat(made)
+    together = pl.concat(made, how="diagonal")
     order = _generator(seed, "the order of all").permutation(together.height)
     first = int(features[ROW].cast(pl.Int64).max() or 0) + 1  # type: ignore[arg-type]
     shuffled = together[order].with_columns(
         pl.int_range(first, first + together.height).cast(features.schema[ROW]).alias(ROW)
     )
-    return Probes(rows=shuffled.select(ROW, *columns), key=shuffled.select(ROW, pl.col(_BASE).alias(BASE), _TEST_NAME))
+    beside = mixtures.KEY_COLUMNS if rules.explanations is not None else []
+    key = shuffled.select(ROW, pl.col(_BASE).alias(BASE), _TEST_NAME, *beside)
+    return Probes(rows=shuffled.select(ROW, *columns), key=key)
 
 
 _BASE = "\0base"
@@ -104,6 +109,9 @@ def _has_gaps(values: pl.Series) -> bool:
 def _made(features: pl.DataFrame, test: Trial, seed: str) -> pl.DataFrame:
     """The changed rows of one test, `row` being that of the row they were made of; with the test's name."""
     generator = _generator(seed, test.name)
+    if isinstance(test.rule, Explanations):
+        rows = mixtures.mixed(features, test.rule, generator)
+        return rows.with_columns(pl.col(ROW).alias(_BASE), pl.lit(test.name).alias("\0test"))
     chosen = features[_places(features.height, test, generator)]
     if test.kind == "determinism":
         changed = chosen

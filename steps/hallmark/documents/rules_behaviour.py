@@ -13,6 +13,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from hallmark.documents.loading import Document
+from hallmark.documents.rules_explanations import Explanations
 from hallmark.documents.tighter import Earlier, Fixed, Free, Higher, Lower, More, StaysOn
 
 Column = Annotated[str, Field(min_length=1)]
@@ -319,6 +320,7 @@ class Behaviour(Document):
         default=[], max_length=50, description="Columns that may move the answer one way only."
     )
     importance: Importance = Importance()
+    explanations: Explanations | None = None
     determinism: Determinism = Determinism()
 
     @model_validator(mode="after")
