@@ -109,6 +109,16 @@ class CardMeasure(_Part):
     unit: str
 
 
+class CardExample(_Part):
+    """Why one row got its answer: Shapley values."""
+
+    row: int = Field(description="Its number in the independent data.")
+    of: str = Field(description="The class that it was told; empty for a number.")
+    value: float
+    background: float = Field(description="Mean of the rows that it is compared with.")
+    features: list[CardMeasure] = Field(description="By how much each moved the value, the strongest first.")
+
+
 class CardCheck(_Part):
     name: str
     passed: bool
@@ -132,6 +142,7 @@ class ModelCard(_Part):
     groups: list[CardGroups] = Field(default=[], description="Compared by the validators.")
     weakest_slices: list[CardSlice] = Field(default=[], description="Weakest first.")
     importances: list[CardMeasure] = Field(default=[], description="Score lost when a feature is permuted.")
+    examples: list[CardExample] = Field(default=[], description="Rows that the policy had explained.")
     performance: list[CardMeasure] = Field(default=[], description="On the machine that measured.")
     checks: list[CardCheck] = Field(description="Everything that verify-model looked at.")
     caveats: list[str] = Field(description="What these figures do not say.")
@@ -172,6 +183,7 @@ def make(run: Run) -> ModelCard | None:
                         high=number(entry.get("high")), unit=text(importances.get("measure")))
             for entry in objects(importances.get("features")) if (value := number(entry.get("value"))) is not None
         ],
+        examples=_examples(judged.figures.get("explanations")),
         performance=_performance(judged),
         checks=[
             CardCheck(name=check.name[:200], passed=check.passed, value=check.value[:400], limit=check.limit[:400])
@@ -179,6 +191,23 @@ def make(run: Run) -> ModelCard | None:
         ],
         caveats=_caveats(judged, slices, importances, groups),
     )  # fmt: skip
+
+
+def _examples(value: Any) -> list[CardExample]:
+    found = mapping(value)
+    examples = []
+    for entry in objects(found.get("examples")):
+        whole, background, row = number(entry.get("value")), number(entry.get("background")), entry.get("row")
+        parts = [
+            CardMeasure(name=text(part.get("feature")), value=moved, low=moved - 1.96 * error,
+                        high=moved + 1.96 * error, unit=text(found.get("measure")))
+            for part in objects(entry.get("features"))
+            if (moved := number(part.get("value"))) is not None and (error := number(part.get("error"))) is not None
+        ]  # fmt: skip
+        if whole is not None and background is not None and isinstance(row, int) and parts:
+            of = text(entry.get("of"))
+            examples.append(CardExample(row=row, of=of, value=whole, background=background, features=parts))
+    return examples
 
 
 def _model(run: Run, judged: GateReport, trained: GateReport) -> CardModel:

@@ -212,6 +212,7 @@ def _behaviour(params: Params, policy: Policy, measured: Measured) -> Findings:
         key=measured.probes,
         own=model.behaviour,
         offered=policy.data.independent.features,
+        shown=policy.data.quality.failing_rows,
     )
 
 

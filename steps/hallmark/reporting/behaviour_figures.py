@@ -273,3 +273,47 @@ def importances(value: Any) -> list[Exhibit]:
         note += f" No feature may have more than {told(limit)} of all losses."
     columns = ("Feature", "Lost", "95 % interval", "Share of all")
     return [Exhibit(title="Importance of the features", note=note, table=forest(columns, entries, bars=True))]
+
+
+def explanations(value: Any) -> list[Exhibit]:
+    """From `hallmark.behaviour.explanations.judge_explanations`: a picture for each example, its strongest feature
+    first."""
+    found = mapping(value)
+    pairs = count(found.get("pairs"))
+    shares_out = {
+        "probability": "the probability of {of}",
+        "answer": "the answer {of} (1, any other 0)",
+        "prediction": "the prediction",
+    }.get(str(found.get("measure")))
+    drawn: list[Exhibit] = []
+    for example in objects(found.get("examples")):
+        row = count(example.get("row"))
+        whole, background = number(example.get("value")), number(example.get("background"))
+        entries = [entry for part in objects(example.get("features")) if (entry := _part(part)) is not None]
+        if row is None or whole is None or background is None or shares_out is None or not entries:
+            continue
+        rest, left = number(example.get("others")), count(example.get("others_features"))
+        if rest is not None and left:
+            entries.append(Entry(cells=(f"{left} more features", NOTHING, told(rest, digits=3), NOTHING), value=rest))
+        of = shares_out.format(of=text(example.get("of"), 60))
+        note = (
+            f"How each feature moved {of} from {told(background)}, the mean of other rows, to {told(whole)}: Shapley"
+            f" values by {pairs or NOTHING} pairs of sampled orders. What is shown moves the model, not the world."
+        )
+        table = forest(("Feature", "Value in the row", "Moved by", "95 % interval"), entries, bars=True)
+        drawn.append(Exhibit(title=f"Why row {row} got its answer", note=note, table=table))
+    return drawn
+
+
+def _part(entry: dict[str, Any]) -> Entry | None:
+    value, error = number(entry.get("value")), number(entry.get("error"), 0)
+    if value is None:
+        return None
+    low, high = (None, None) if error is None else (value - 1.96 * error, value + 1.96 * error)
+    shown = NOTHING if entry.get("shown") is None else text(entry["shown"], 40)
+    return Entry(
+        cells=(text(entry.get("feature"), 120), shown, told(value, digits=3), interval(low, high)),
+        value=value,
+        low=low,
+        high=high,
+    )

@@ -7,7 +7,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from hallmark.model_card import CardGroups, CardMetric, ModelCard
+from hallmark.model_card import CardExample, CardGroups, CardMetric, ModelCard
 from hallmark.redaction import printable
 from hallmark.reporting.exhibits import NOTHING, interval, told
 
@@ -180,11 +180,21 @@ def _more(card: ModelCard) -> Iterator[str]:
             (part.name, str(part.rows), told(part.value), interval(part.low, part.high)) for part in card.weakest_slices
         ]
         yield from _table(("Slice", "Rows", "Value", "95 % interval"), slices)
-    for title, measures in (("Importance of the features", card.importances), ("Performance", card.performance)):
+    measured = [
+        ("Importance of the features", card.importances),
+        *((_why(example), example.features) for example in card.examples),
+        ("Performance", card.performance),
+    ]
+    for title, measures in measured:
         if measures:
             yield from _section(title)
             rows = [(part.name, told(part.value), interval(part.low, part.high), part.unit) for part in measures]
             yield from _table(("Measure", "Value", "95 % interval", "Unit"), rows)
+
+
+def _why(example: CardExample) -> str:
+    of = f" ({escaped(example.of)})" if example.of else ""
+    return f"Why row {example.row} got {told(example.value)}{of} and not {told(example.background)}, the mean"
 
 
 def _section(title: str, *paragraphs: str) -> Iterator[str]:

@@ -116,6 +116,7 @@ def exhibits(gate: Gate) -> list[Exhibit]:
         *behaviour_figures.fairness(found.get("fairness")),
         *behaviour_figures.probes(found),
         *behaviour_figures.importances(found.get("importances")),
+        *behaviour_figures.explanations(found.get("explanations")),
         *model_figures.roc(found.get("roc")),
         *model_figures.calibration(found.get("calibration")),
         *model_figures.scores(found.get("scores")),

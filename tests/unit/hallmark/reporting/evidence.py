@@ -47,6 +47,19 @@ def alive(text: str) -> dict[str, Any]:
         "robustness": [{"test": text, "rows": 9, "limits": {"maximum_drop": 0.1}, "passed": False, **ends}],
         "declared": [{"test": text, "rows": 9, "held": 4, "share": 0.4, "low": 0.1, "high": 0.8, "minimum": 0.9}],
         "importances": {"measure": text, "warning": True, "features": [{"feature": text, **ends}]},
+        "explanations": {
+            "measure": "probability",
+            "pairs": 20,
+            "examples": [
+                {
+                    "row": 3,
+                    "of": text,
+                    "value": 0.9,
+                    "background": 0.1,
+                    "features": [{"feature": text, "value": 0.8, "error": 0.1, "shown": text}],
+                }
+            ],
+        },
         "roc": [{"class": text, "area": 0.5, "points": [[0, 0], [1, 1]]}] * 2,
         "mistakes": {"total": 1, "rows": [{"row": 1, "true": text, "predicted": text}]},
         "performance": {

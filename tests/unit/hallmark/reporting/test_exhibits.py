@@ -28,14 +28,15 @@ JSON = st.recursive(
     max_leaves=12,
 )
 NAMES = (
-    *("metrics", "champion", "slices", "fairness", "robustness", "declared", "determinism"),
+    *("metrics", "champion", "slices", "fairness", "robustness", "declared", "determinism", "explanations"),
     *("importances", "roc", "calibration", "scores", "predicted", "residuals", "mistakes", "performance"),
 )
 KEYS = st.sampled_from(
     ["name", "value", "low", "high", "minimum", "maximum", "weakest", "measure", "rows", "groups", "metrics", "rates",
      "looked", "limits", "accuracy", "features", "points", "area", "bins", "edges", "counts", "quantiles", "right",
      "wrong", "confidence", "error", "models", "candidate", "measures", "histogram", "latency.mean", "true",
-     "predicted", "p", "limit", "share", "differ", "total", "row", "difference", "champion"]
+     "predicted", "p", "limit", "share", "differ", "total", "row", "difference", "champion",
+     "examples", "pairs", "background", "others", "others_features", "of"]
 )  # fmt: skip
 ODD = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 1 << 60) | st.floats() | st.sampled_from(["accuracy", "mae", "<b>"]),
@@ -257,6 +258,25 @@ def test_a_feature_that_carries_the_model_is_told(limit: float | None, result: s
     assert exhibit.note.startswith("One feature carries the model: age.")
     assert exhibit.table is not None
     assert exhibit.table.rows[0].result == result
+
+
+def test_an_example_has_a_bar_for_each_feature_with_its_error_and_what_is_left_of_the_others() -> None:
+    feature = {"feature": "age", "value": 0.3, "error": 0.05, "shown": None}
+    example = {
+        "row": 7, "of": "above", "value": 0.9, "background": 0.2, "features": [feature, {**feature, "shown": "41"}],
+        "others": 0.1, "others_features": 3,
+    }  # fmt: skip
+    figure = {"measure": "probability", "pairs": 50, "examples": [example, {**example, "value": None}]}
+    (exhibit,) = behaviour_figures.explanations(figure)
+    assert exhibit.title == "Why row 7 got its answer"
+    assert "the probability of above from 0.2, the mean of other rows, to 0.9" in exhibit.note
+    assert exhibit.table is not None
+    assert [row.cells for row in exhibit.table.rows] == [
+        ("age", "-", "0.3", "0.202 to 0.398"),
+        ("age", "41", "0.3", "0.202 to 0.398"),
+        ("3 more features", "-", "0.1", "-"),
+    ]  # fmt: skip
+    assert all(row.picture for row in exhibit.table.rows)
 
 
 def test_latency_has_its_quantiles_limits_and_the_noise_of_the_machine() -> None:

@@ -44,6 +44,9 @@ FIGURES: dict[str, Any] = {
     ],
     "slices": {"weak": 2, "weakest": [{"name": "mass = low", "rows": 30, "value": 0.7, "low": 0.5, "high": 0.8}]},
     "importances": {"measure": "accuracy", "warning": True, "features": [{"feature": "mass", "value": 0.4}]},
+    "explanations": {"measure": "probability", "pairs": 20, "examples": [
+        {"row": 7, "of": "head", "value": 0.9, "background": 0.5,
+         "features": [{"feature": "mass", "value": 0.4, "error": 0.1, "shown": "12"}]}]},
     "performance": {"models": {"candidate": {"measures": {
         "latency.mean": {"value": 2.0, "low": 1.9, "high": 2.1, "unit": "ms", "samples": 100},
         "size": {"value": 0.5, "low": 0.5, "high": 0.5, "unit": "MiB", "samples": 1}}}}},
