@@ -36,13 +36,14 @@ def predict(rows: list[list[float]]) -> list[Any]:
 def rows_of(body: bytes) -> list[list[float]]:
     """The rows of either protocol. Raises ValueError, KeyError, TypeError where they are none of two numbers."""
     content = json.loads(body)
+    rows: list[list[float]] = []
     if "inputs" in content:
         columns = {tensor["name"]: [float(value) for value in tensor["data"]] for tensor in content["inputs"]}
-        rows = [list(row) for row in zip(columns["width"], columns["length"], strict=True)]
+        rows += [list(row) for row in zip(columns["width"], columns["length"], strict=True)]
         if any(tensor["shape"] != [len(rows), 1] for tensor in content["inputs"]) or len(columns) != 2:
             raise ValueError("wrong tensors")
-        return rows
-    rows: list[list[float]] = content["instances"]
+    else:
+        rows += content["instances"]
     if not all(isinstance(row, list) and list(map(type, row)) == [float, float] for row in rows):
         raise ValueError("not two numbers")
     return rows
