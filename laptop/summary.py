@@ -69,7 +69,9 @@ def _refused(delivery: Delivery) -> list[str]:
     if failed:
         reports = delivery.volume / "reports"
         lines.append(f"  in plain words    .venv/bin/hallmark explain --reports={shlex.quote(_near(reports))}")
-        logs = sorted((delivery.folder / "logs" / failed).glob("sidecar-*.log"))
+        folder = delivery.folder / "logs" / failed
+        lines.append(f"  its log           tail -n +1 {shlex.quote(_near(folder))}/*.log")
+        logs = sorted(folder.glob("sidecar-*.log"))
         lines += [f"  container's log   {_near(log)}" for log in logs]
     return lines
 

@@ -36,8 +36,9 @@ def summary(record: RunRecord, run_dir: str) -> str:
             f"{kind} {record.definition.name} {state}: {condition.reason} in {seconds:.1f} s: {condition.message}",
         ]
     lines.append(f"logs: {run_dir}/logs")
-    if failed := _first_failed(record):
-        lines.append(f"look:  tail -n +1 {shlex.quote(str(Path(run_dir, 'logs', failed)))}/*.log")
+    if failed := _failed(record):
+        folders = (f"{shlex.quote(str(Path(run_dir, 'logs', name)))}/*.log" for name in failed)
+        lines.append(f"look:  tail -n +1 {' '.join(folders)}")
     return "\n".join(lines)
 
 
@@ -59,12 +60,14 @@ def _rows(record: RunRecord) -> list[tuple[str, ...]]:
     return rows
 
 
-def _first_failed(record: RunRecord) -> str | None:
-    for task in record.tasks.values():
-        if task.last is not None and not task.last.end.succeeded and task.attempts[-1][0] is not None:
-            invocation = task.attempts[-1][0]
-            return invocation.log_dir.name if invocation else None
-    return None
+def _failed(record: RunRecord) -> list[str]:
+    """The log folders of the tasks that failed, the earliest first: what failed later is often a consequence."""
+    ended = [
+        (task.last.finished, task.attempts[-1][0])
+        for task in record.tasks.values()
+        if task.last is not None and not task.last.end.succeeded and task.last.end.reason != "FailureIgnored"
+    ]
+    return [start.log_dir.name for _, start in sorted(ended, key=lambda end: end[0]) if start is not None]
 
 
 def _short(data: object, limit: int = 200) -> str:

@@ -67,6 +67,7 @@ def test_a_refusal_ends_with_the_gates_sentence_and_advice(project):
         "  what to do        train longer",
         f"  report            {delivery.report}",
     ]
+    assert f"  its log           tail -n +1 {delivery.folder}/logs/verify-model/*.log" in lines
     assert "container" not in "\n".join(lines)
 
 

@@ -165,3 +165,21 @@ def test_standard_input_is_a_file_too(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_after_a_failure_the_logs_of_all_failed_tasks_are_named_and_the_earliest_comes_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = yaml.safe_load(PIPELINE_RUN)
+    scripts = {"ignored": "exit 1", "later": "sleep 0.4; exit 1", "earlier": "exit 1", "good": "exit 0"}
+    tasks = [
+        {"name": name, "taskSpec": {"steps": [{"name": "s", "image": "any", "script": script}]}}
+        for name, script in scripts.items()
+    ]
+    tasks[0]["onError"] = "continue"
+    run["spec"] = {"pipelineSpec": {"tasks": tasks}}
+    path = tmp_path / "run.yaml"
+    path.write_text(yaml.safe_dump(run))
+    assert main(["run", "-f", str(path), "--run-dir", str(tmp_path / "run")]) == 1
+    logs = tmp_path / "run/logs"
+    assert f"look:  tail -n +1 {logs}/earlier/*.log {logs}/later/*.log\n" in capsys.readouterr().out
