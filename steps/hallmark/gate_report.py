@@ -14,6 +14,11 @@ from hallmark.errors import REFUSED
 Status = Literal["passed", "refused", "error"]
 
 
+REASONS = 3
+"""How many failed checks the summary of a refusal names; the others it counts."""
+REASON_CHARACTERS = 200
+
+
 @dataclass(frozen=True, kw_only=True)
 class Check:
     """One thing a gate looked at: `value` is what was found, `limit` what the policy asks, both for people to read."""
@@ -86,13 +91,18 @@ def _printable(text: str) -> str:
 
 
 def failures(checks: Sequence[Check]) -> str:
-    """The checks that failed in one sentence, with what the first of them found: the summary of a refusal."""
+    """The checks that failed in one sentence, with what the first three of them found: the summary of a refusal."""
     failed = [check for check in checks if not check.passed]
     if not failed:
         return "nothing was checked"
-    first = failed[0]
-    needed = f" (needed: {first.limit})" if first.limit else ""
-    return f"{len(failed)} of {len(checks)} checks failed, first: {first.name}: {first.value}{needed}"
+    more = f"; and {len(failed) - REASONS} more" if len(failed) > REASONS else ""
+    reasons = "; ".join(map(_reason, failed[:REASONS]))
+    return f"{len(failed)} of {len(checks)} checks failed: {reasons}{more}"
+
+
+def _reason(check: Check) -> str:
+    found = check.value if len(check.value) <= REASON_CHARACTERS else f"{check.value[:REASON_CHARACTERS]}…"
+    return f"{check.name}: {found}" + (f" (needed: {check.limit})" if check.limit else "")
 
 
 def decide(

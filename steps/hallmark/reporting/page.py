@@ -24,7 +24,7 @@ from hallmark.reporting import (
     quality_figures,
 )
 from hallmark.reporting.exhibits import Exhibit
-from hallmark.reporting.run import Gate, Run
+from hallmark.reporting.run import WRONG, Gate, Run
 from hallmark.verdict import PREDICATE_TYPE
 
 TEXT_CHARACTERS = 4_000
@@ -73,10 +73,20 @@ def render(run: Run) -> str:
         run=run,
         outcome=_badge(*_OUTCOMES[run.outcome], delivered=bool(run.delivered)),
         style=Markup(style),  # noqa: S704  # nosec B704: a file of this package
-        sections=[section(gate) for gate in run.gates],
+        sections=[section(gate) | {"open": _shown(gate, run)} for gate in _by_weight(run)],
         commands=verification(run),
         first_failure=first_failure(run),
     )
+
+
+def _by_weight(run: Run) -> list[Gate]:
+    """What stands against the model first, beginning with where the run failed; the others as they ran."""
+    return sorted(run.gates, key=lambda gate: (gate is not run.failure, gate.result not in WRONG))
+
+
+def _shown(gate: Gate, run: Run) -> bool:
+    """Whether a gate's evidence is unfolded: all that did not pass and, of a run that did, what the model was found."""
+    return gate.result != "passed" or (run.outcome == "passed" and bool(exhibits(gate)))
 
 
 def section(gate: Gate) -> dict[str, Any]:

@@ -369,3 +369,25 @@ def results_of(reports: Path, tmp_path: Path, *statuses: str) -> tuple[str, str]
     results = [f"--result-outcome={outcome}", f"--result-stopped-by={stopped_by}"]
     assert main(["report", *flags, *results, "--statuses", *statuses]) == 0
     return outcome.read_text(), stopped_by.read_text()
+
+
+def test_what_stands_against_the_model_comes_first_and_open_and_what_passed_is_folded(tell: Any, reports: Path) -> None:
+    write(reports, "fetch-source")
+    write(reports, "check-code", status="refused")
+    write(reports, "validate-data", status="refused")
+    page = tell("fetch-source=Succeeded", "check-code=Failed", "validate-data=Failed").page
+    evidence = page.text[page.text.index("Evidence") :]
+    assert evidence.index("validate-data") < evidence.index("check-code") < evidence.index("fetch-source")
+    folds = [attributes for tag, attributes in page.tags if tag == "details" and attributes.get("class") == "card gate"]
+    assert ["open" in attributes for attributes in folds] == [True, True, False]
+    # A link opens what it leads into, and not the fold itself.
+    places = {attributes.get("id") for tag, attributes in page.tags if tag == "div"}
+    assert places >= {"gate-1", "gate-2", "gate-3"}
+
+
+def test_a_passed_run_shows_what_the_model_was_found_to_be(tell: Any, reports: Path) -> None:
+    write(reports, "fetch-source")
+    write(reports, "verify-model", figures={"metrics": [{"name": "accuracy", "value": 0.9, "low": 0.8, "high": 1.0}]})
+    page = tell("fetch-source=Succeeded", "verify-model=Succeeded").page
+    folds = [attributes for tag, attributes in page.tags if tag == "details" and attributes.get("class") == "card gate"]
+    assert ["open" in attributes for attributes in folds] == [False, True]
