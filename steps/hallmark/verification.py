@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from hallmark.attestations import places, predicate_checks, statement_checks
@@ -14,7 +15,7 @@ from hallmark.gate_report import Check
 from hallmark.image_reference import Image
 from hallmark.release import verdict_checks
 from hallmark.signatures import attested, nothing, signature_checks
-from hallmark.tools.cosign import Answer, Cosign, Signer, Statement, Written
+from hallmark.tools.cosign import Answer, Cosign, Signer, Statement
 from hallmark.verdict import Verdict, read_verdict, this_second
 
 
@@ -30,16 +31,21 @@ class Asked:
 
 def image_checks(tool: Cosign, image: Image, known: Mapping[str, Signer], asked: Asked) -> list[Check]:
     """The checks on signature and attestations of `image`; it may be deployed only if all of them pass."""
-    checks = signature_checks(tool, image, known, asked.policy)
-    for kept in tool.read:
-        checks += _attested(tool, image, known, asked, kept)
+    kinds = asked.policy.signing.attestations
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        signed = pool.submit(signature_checks, tool, image, known, asked.policy)
+        answers = [attested(tool, image, known, kinds, kept) for kept in tool.read]
+        checks = signed.result()
+    for found in answers:
+        checks += _attested(found, image, known, asked)
     return checks
 
 
-def _attested(tool: Cosign, image: Image, known: Mapping[str, Signer], asked: Asked, kept: Written) -> list[Check]:
+def _attested(
+    answers: Mapping[Attestation, Answer], image: Image, known: Mapping[str, Signer], asked: Asked
+) -> list[Check]:
     """The checks on the first verdict that passes them together with all that is attested beside it, or else on the
     one of which the most hold."""
-    answers = attested(tool, image, known, asked.policy.signing.attestations, kept)
     found = answers["verdict"].found
     best = [nothing("verdict", answers["verdict"], known)]
     for number, statement in enumerate(found):

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,10 +66,11 @@ def run(params: Params, context: Context) -> Outcome:
     asked = Asked(
         policy=policy, policy_digest=params.policy_digest, commit=params.commit, model_digest=params.model_digest
     )
-    with docker_config(params.credential) as authfile:
+    with docker_config(params.credential) as authfile, ThreadPoolExecutor(max_workers=1) as pool:
+        program = pool.submit(cosign, authfile, tls_verify=params.tls_verify, kept=policy.signing.format)
         registry = skopeo.Registry(authfile=authfile, tls_verify=params.tls_verify)
         platforms = skopeo.platforms(whole, registry)
-        tool = cosign(authfile, tls_verify=params.tls_verify, kept=policy.signing.format)
+        tool = program.result()
         checks = (
             image_checks(tool, whole, known, asked) if not platforms else _each(tool, whole, platforms, known, asked)
         )

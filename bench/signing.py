@@ -1,0 +1,216 @@
+"""What sign-image and verify-image cost over bare cosign doing the same: the same registry, key, image and statements.
+
+    .venv/bin/python bench/signing.py [--rounds=3]
+
+The bare side is `cosign sign` and a `cosign attest` for each predicate, then `cosign verify` and a `cosign
+verify-attestation` for each, one after the other, and skopeo's copy. Both sides start fresh processes, in turn, each
+round on a new image; the figures are the median seconds of each and the difference.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hallmark import image_labels
+from hallmark.attestations import TYPES, provenance, test_result
+from hallmark.documents.policy import policy_digest
+from hallmark.verdict import Verdict, this_second
+from laptop.keys import KeyPair, ensure
+from laptop.registry import Registry, running
+
+ROOT = Path(__file__).resolve().parents[1]
+HALLMARK = [str(Path(sys.executable).with_name("hallmark"))]
+GOAL = 0.2
+POLICY = """\
+apiVersion: hallmark.dev/v1alpha1
+kind: Policy
+metadata: {name: iris}
+requiredGates: [check-code]
+data:
+  independent: {path: independent.csv, sha256: "sha256:%s", label: species, features: [width]}
+model: {metrics: {accuracy: {minimum: 0.9}}, minimumRows: 30}
+signing: {publicKeys: [cosign.pub]}
+""" % ("0" * 64)
+
+
+def digest(letter: str) -> str:
+    return f"sha256:{letter * 64}"
+
+
+def verdict(policy: str, repository: str, image: str) -> Verdict:
+    return Verdict.model_validate(
+        {
+            "passed": True,
+            "judgedAt": this_second(),
+            "model": {"name": "iris", "version": "1.2.3", "digest": digest("2")},
+            "source": {
+                "repository": "https://git.example.com/team/iris.git",
+                "commit": "c" * 40,
+                "commitTime": 1_700_000_000,
+                "digest": digest("1"),
+            },
+            "policy": policy,
+            "data": {"training": digest("3"), "independent": digest("4"), "rows": 45, "overlap": 0.0},
+            "image": {"repository": repository, "digest": image},
+            "metrics": {"accuracy": {"value": 0.95, "minimum": 0.9, "low": 0.85, "high": 0.99}},
+            "gates": {"check-code": {"passed": True, "report": digest("5")}},
+            "checks": [{"name": "accuracy", "passed": True, "value": "0.95", "limit": "at least 0.9"}],
+        }
+    )
+
+
+def image_layout(folder: Path, number: int) -> str:
+    """An OCI layout with one small image, another for each number; returns its digest."""
+    blobs = folder / "blobs" / "sha256"
+    blobs.mkdir(parents=True)
+
+    def put(data: bytes, kind: str) -> dict[str, Any]:
+        name = hashlib.sha256(data).hexdigest()
+        (blobs / name).write_bytes(data)
+        return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": f"sha256:{name}", "size": len(data)}
+
+    layer = put(os.urandom(1 << 20), "layer.v1.tar")
+    labels = {
+        image_labels.REVISION: "c" * 40,
+        image_labels.SOURCE_DIGEST: digest("1"),
+        image_labels.MODEL_DIGEST: digest("2"),
+        "number": str(number),
+    }
+    config = {
+        "architecture": "amd64",
+        "os": "linux",
+        "config": {"Labels": labels},
+        "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]},
+    }
+    kind = "manifest.v1+json"
+    described = put(json.dumps(config).encode(), "config.v1+json")
+    manifest = {"schemaVersion": 2, "mediaType": f"application/vnd.oci.image.{kind}", "config": described}
+    top = put(json.dumps({**manifest, "layers": [layer]}).encode(), kind)
+    named = {**top, "annotations": {"org.opencontainers.image.ref.name": "it"}}
+    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [named]}))
+    (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+    return str(top["digest"])
+
+
+def call(argv: list[str], **env: str) -> None:
+    done = subprocess.run(argv, env={**os.environ, **env}, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{argv[:3]} ended with {done.returncode}: {done.stdout}{done.stderr}")
+
+
+def seconds(work: Callable[[], None]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def bare_sign(registry: Registry, key: KeyPair, source: str, image: str, files: dict[str, Path]) -> None:
+    auth = f"--authfile={registry.auth_file}"
+    tls = ["--src-tls-verify=false", "--dest-tls-verify=false"]
+    target = f"{image.partition('@')[0]}:bare"
+    call(
+        [
+            "skopeo",
+            "--insecure-policy",
+            "copy",
+            "--quiet",
+            "--preserve-digests",
+            *tls,
+            auth,
+            source,
+            f"docker://{target}",
+        ]
+    )
+    env = {"DOCKER_CONFIG": str(registry.credential), "COSIGN_PASSWORD": key.password.read_text()}
+    flags = [f"--key={key.private}", "--tlog-upload=false", "--yes"]
+    call(["cosign", "sign", *flags, image], **env)
+    for kind, file in files.items():
+        call(["cosign", "attest", *flags, f"--type={kind}", f"--predicate={file}", image], **env)
+
+
+def bare_verify(registry: Registry, key: KeyPair, image: str, kinds: list[str]) -> None:
+    env = {"DOCKER_CONFIG": str(registry.credential), "SIGSTORE_REKOR_PUBLIC_KEY": "/dev/null"}
+    flags = [f"--key={key.public}", "--insecure-ignore-tlog=true"]
+    call(["cosign", "verify", *flags, image], **env)
+    for kind in kinds:
+        call(["cosign", "verify-attestation", *flags, f"--type={kind}", image], **env)
+
+
+def one_round(folder: Path, registry: Registry, key: KeyPair, policy: Path, number: int) -> list[float]:
+    """Seconds of bare signing, sign-image, bare verifying and verify-image."""
+    folder.mkdir()
+    candidate, ours, theirs = (f"{registry.address}/{name}/iris-{number}" for name in ("candidates", "ours", "bare"))
+    image = image_layout(folder / "layout", number)
+    auth = f"--dest-authfile={registry.auth_file}"
+    push = ["skopeo", "--insecure-policy", "copy", "--quiet", "--preserve-digests", "--dest-tls-verify=false", auth]
+    call([*push, f"oci:{folder}/layout:it", f"docker://{candidate}:it"])
+    judged = verdict(policy_digest(policy), candidate, image)
+    file = judged.write(folder)
+    predicates = {
+        TYPES["provenance"]: provenance(judged, ours, builder="https://hallmark.dev/builders/tekton/v1"),
+        TYPES["tests"]: test_result(judged),
+    }
+    files = {TYPES["verdict"]: file}
+    for at, (kind, predicate) in enumerate(predicates.items()):
+        files[kind] = folder / f"{at}.json"
+        files[kind].write_text(json.dumps(predicate))
+    pinned = policy_digest(policy)
+    common = [f"--policy={policy}", f"--policy-digest={pinned}", "--tls-verify=false"]
+    sign = [
+        *HALLMARK,
+        "sign-image",
+        *common,
+        f"--candidate-image={candidate}",
+        f"--image-digest={image}",
+        f"--release-image={ours}",
+        f"--commit={'c' * 40}",
+        f"--verdict={folder}",
+        f"--verdict-digest=sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}",
+        f"--signing-key={key.private.parent}",
+        f"--candidate-credential={registry.credential}",
+        f"--release-credential={registry.credential}",
+    ]
+    verify = [*HALLMARK, "verify-image", *common, f"--image={ours}@{image}", f"--credential={registry.credential}"]
+    return [
+        seconds(lambda: bare_sign(registry, key, f"docker://{candidate}@{image}", f"{theirs}@{image}", files)),
+        seconds(lambda: call(sign)),
+        seconds(lambda: bare_verify(registry, key, f"{theirs}@{image}", list(files))),
+        seconds(lambda: call(verify)),
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    rounds = parser.parse_args().rounds
+    os.environ["PATH"] = f"{ROOT / '.tools' / 'bin'}:{os.environ['PATH']}"
+    with tempfile.TemporaryDirectory(prefix="bench-signing-") as name, running(Path(name) / "registry") as registry:
+        folder = Path(name)
+        key = ensure(folder / "key", ROOT / ".tools" / "bin" / "cosign")
+        policy = folder / "policy"
+        policy.mkdir()
+        (policy / "policy.yaml").write_text(POLICY)
+        (policy / "cosign.pub").write_bytes(key.public.read_bytes())
+        (key.private.parent / "policies").write_text(policy_digest(policy))
+        times = [one_round(folder / str(number), registry, key, policy, number) for number in range(rounds)]
+    medians = [statistics.median(column) for column in zip(*times, strict=True)]
+    for what, bare, ours in (("signing", *medians[:2]), ("verifying", *medians[2:])):
+        held = "" if ours - bare <= GOAL else f"  MORE THAN {GOAL} s"
+        print(
+            f"{what:10} bare {bare:.2f} s, Hallmark {ours:.2f} s: {ours - bare:+.2f} s, ratio {ours / bare:.2f}{held}"
+        )
+
+
+if __name__ == "__main__":
+    main()
