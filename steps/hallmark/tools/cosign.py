@@ -13,7 +13,7 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -92,7 +92,7 @@ class PrivateKey:
     """A key to sign with: an encrypted file and its password, or the URI of a key that never leaves its place."""
 
     reference: str
-    password: str = ""
+    password: str = field(default="", repr=False)
 
     @property
     def env(self) -> dict[str, str]:
