@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from email.parser import BytesHeaderParser
@@ -39,6 +40,7 @@ OF_SYSTEMS = ("alpm", "apk", "deb", "rpm")
 """Kinds of packages of which an operating system is made."""
 PYTHON = "pypi"
 
+STATUS = "var/lib/dpkg/status"
 MAXIMUM_METADATA = 4 << 20
 """Bytes of one METADATA file that are read."""
 
@@ -106,13 +108,27 @@ def packages(artifacts: Iterable[Artifact], rules: Licences, tree: Path) -> list
     Raises:
         BadInputError: the policy names a licence that SPDX does not have.
     """
-    found = [_package(artifact) for artifact in artifacts]
+    gone = _removed(tree / STATUS)
+    found = [_package(one) for one in artifacts if (one.place, one.name, one.version) not in gone]
     own = _metadata(found, tree)
     told = {
         (one.package.name, one.package.version): one.licence
         for one in list_of((_locked(p) for p in found if p.kind == PYTHON), rules, own, where="scan.licences")
     }
     return sorted(_licensed(package, told) for package in found)
+
+
+def _removed(status: Path) -> set[tuple[str, str, str]]:
+    """Place, name and version of packages that dpkg removed, of which it still knows the configuration; syft does not
+    tell them from those that are there."""
+    if not status.is_file():
+        return set()
+    found = set()
+    for stanza in re.split(r"\n\s*\n", status.read_text(encoding="utf-8", errors="replace")):
+        fields = dict(line.partition(": ")[::2] for line in stanza.splitlines() if ": " in line and line[0] != " ")
+        if not fields.get("Status", " installed").endswith(" installed"):
+            found.add((STATUS, fields.get("Package", ""), fields.get("Version", "")))
+    return found
 
 
 def _licensed(package: Package, told: Mapping[tuple[str, str], str]) -> Package:
