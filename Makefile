@@ -12,7 +12,7 @@ export PATH := $(CURDIR)/.tools/bin:$(PATH)
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
 
-run: setup ## deliver the sample: from a commit to a signed image and a manifest commit
+run: setup ## deliver the sample, or MODEL, judged by VALIDATORS and described in CONFIG
 	@$(BIN)/python -m laptop.deliver $(if $(MODEL),--repository="$(MODEL)") \
 		$(if $(VALIDATORS),--validators="$(VALIDATORS)") $(if $(CONFIG),--config="$(CONFIG)")
 
