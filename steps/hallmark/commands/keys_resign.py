@@ -29,6 +29,7 @@ from hallmark.image_reference import Image
 from hallmark.registry_auth import docker_config
 from hallmark.signatures import attested, signers
 from hallmark.signing import SigningKey, open_key
+from hallmark.signing_keys import PASSWORD, require_memory
 from hallmark.tools import skopeo
 from hallmark.tools.cosign import Answer, Cosign, Signer, Statement, Written, cosign, key_bytes
 from hallmark.verification import Asked, image_checks
@@ -40,7 +41,7 @@ EXAMPLE = "hallmark keys-resign --images=live --policy=next-policy --signing-key
 class Params:
     images: Path = path("File with the live images, `repository@sha256:...` a line")
     policy: Path = path("The policy's edition that names the old key and the new one")
-    signing_key: Path = path("Folder with the new cosign.key, cosign.password and policies, as in its Secret")
+    signing_key: Path = path("Folder in memory with the new cosign.key, cosign.password and policies")
     tls_verify: bool = param('"false" only for a registry on plain HTTP, on one machine', default=True)
     credential: Path | None = path("Folder with docker's config.json, good to push signatures", default=None)
 
@@ -59,6 +60,8 @@ def run(params: Params, context: Context) -> Outcome:
     """
     images = live_images.read(params.images)
     policy, digest = load_policy(params.policy), policy_digest(params.policy)
+    if (params.signing_key / PASSWORD).exists():
+        require_memory(params.signing_key / PASSWORD, "the key's password")
     key, known = open_key(params.signing_key), signers(policy, params.policy)
     own = _own(key, known, digest)
     checks = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -210,13 +211,12 @@ def test_a_key_is_rotated_without_a_moment_in_which_live_images_are_refused(
     called = hallmark("keys-retire", **retire)
     assert (called.code, "is still needed" in called.output, last.exists()) == (1, True, False)
 
-    (new_key / "cosign.password").write_text(SECRET)
-    (new_key / "policies").write_text(f"{policy_digest(signing_policy)}\n")
-    resign = {"images": images, "policy": both, "signing_key": new_key, "tls_verify": "false"}
+    secret = _secret(in_memory, new_key, policy_digest(signing_policy))
+    resign = {"images": images, "policy": both, "signing_key": secret, "tls_verify": "false"}
     resign["credential"] = registries.releases.credential
     called = hallmark("keys-resign", **resign)
     assert (called.code, "is not for the policy" in called.output) == (2, True)
-    (new_key / "policies").write_text(f"{policy_digest(both)}\n")
+    (secret / "policies").write_text(f"{policy_digest(both)}\n")
     called = hallmark("keys-resign", **resign)
     assert called.code == 0, called.output
     assert "signed, verdict" in called.output
@@ -237,10 +237,9 @@ def test_what_does_not_verify_is_not_signed_again(
     both, new_key, images = tmp_path / "both", tmp_path / "new-key", tmp_path / "live"
     flags = {"policy": signing_policy, "password_file": in_memory / "password"}
     assert hallmark("keys-rotate", output=both, new_key=new_key, **flags).code == 0
-    (new_key / "cosign.password").write_text(SECRET)
-    (new_key / "policies").write_text(f"{policy_digest(both)}\n")
+    secret = _secret(in_memory, new_key, policy_digest(both))
     unsigned = f"{registries.release}@{registries.push(registries.release)}"
-    resign = {"images": images, "policy": both, "signing_key": new_key, "tls_verify": "false"}
+    resign = {"images": images, "policy": both, "signing_key": secret, "tls_verify": "false"}
     resign["credential"] = registries.releases.credential
     images.write_text(f"{unsigned}\n")
     called = hallmark("keys-resign", **resign)
@@ -260,6 +259,16 @@ def test_keys_of_a_level_above_are_not_rotated_here(
     called = hallmark("keys-rotate", output=tmp_path / "both", new_key=tmp_path / "new-key", **flags)
     assert (called.code, "extends team.yaml" in called.output) == (2, True)
     assert not (tmp_path / "both").exists()
+
+
+def _secret(in_memory: Path, pair: Path, policy: str) -> Path:
+    """What the new key's Secret will have."""
+    folder = in_memory / "secret"
+    folder.mkdir()
+    shutil.copy(pair / "cosign.key", folder)
+    (folder / "cosign.password").write_text(SECRET)
+    (folder / "policies").write_text(f"{policy}\n")
+    return folder
 
 
 def _delivered(registries: Registries, policy: Path, number: str) -> str:
