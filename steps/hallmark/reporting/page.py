@@ -22,6 +22,7 @@ from hallmark.reporting import (
     model_figures,
     performance_figures,
     quality_figures,
+    scan_figures,
 )
 from hallmark.reporting.exhibits import Exhibit
 from hallmark.reporting.run import WRONG, Gate, Run
@@ -134,6 +135,7 @@ def exhibits(gate: Gate) -> list[Exhibit]:
         *model_figures.residuals(found.get("residuals")),
         *model_figures.mistakes(found.get("mistakes")),
         *performance_figures.performance(found.get("performance")),
+        *(scan_figures.scan(found) if gate.command == "scan-image" else []),
     ]
 
 
