@@ -131,7 +131,7 @@ def run(params: Params, context: Context) -> Outcome:
 
 def _serve(params: Params, base: Image, description: Model, context: Context) -> Outcome:
     """Make the image of Hallmark's own server."""
-    context.say(f"no Containerfile: Hallmark's model server on {base}")
+    context.say(f"no Containerfile is used: Hallmark's model server on {base}")
     file = _model_file(params.model, description)
     with docker_config(params.credential) as authfile:
         digest = build_and_push(
