@@ -187,10 +187,19 @@ def _policy(_: GateReport, check: Check) -> Words:
     )
 
 
-def _signature(_: GateReport, check: Check) -> Words:
+def _signature(report: GateReport, check: Check) -> Words:
+    if check.value.startswith("made for "):
+        return _relocated(report, check)
     return (
         f"no trusted key has made the {check.name}: {check.value} ({check.limit})",
         "let the pipeline sign it: deliver the commit, and never sign by hand",
+    )
+
+
+def _relocated(_: GateReport, check: Check) -> Words:
+    return (
+        f"{check.name}: {check.value}, which is not where the image lies ({check.limit})",
+        "release the image in this repository, or have the policy name the other one in signing.relocatedFrom",
     )
 
 
@@ -217,7 +226,8 @@ RULES: tuple[tuple[str, str, Callable[[GateReport, Check], Words | None]], ...] 
     ("", r"^verdict's age$", _age),
     ("verify-image", r"^verdict's policy$", _policy),
     ("", r"^required gates$", _required_gates),
-    ("verify-image", r"^(signature|attestation)$", _signature),
+    ("verify-image", r"'s (repository|release)$", _relocated),
+    ("verify-image", r"(^|: )(signature|attestation)( \((legacy|bundle)\)| of \w+)?$", _signature),
     ("sign-image", r"^policy accepted for this key$", _unaccepted),
 )
 """By command (empty: any) and the check's name; the first that has words for it counts."""

@@ -295,7 +295,7 @@ def test_a_tag_that_was_moved_after_signing_changes_nothing(sign: Call, verify: 
 
 
 def test_an_image_that_was_copied_elsewhere_is_accepted_only_where_the_policy_says_so(
-    sign: Call, verify: Call, registries: Registries, signing_policy: Path
+    sign: Call, verify: Call, registries: Registries, signing_policy: Path, hallmark: Call, tmp_path: Path
 ) -> None:
     image = released(sign())
     mirror, found = f"{registries.releases.address}/mirror/{registries.name}", image.partition("@")[2]
@@ -307,6 +307,7 @@ def test_an_image_that_was_copied_elsewhere_is_accepted_only_where_the_policy_sa
     assert called.code == 1, called.output
     assert f"NO  signature: made for {registries.release}" in called.output
     assert "NO  attestation's repository" in called.output
+    assert "signing.relocatedFrom" in hallmark("explain", reports=tmp_path / "report").output
     file = signing_policy / "policy.yaml"
     before, trusted = file.read_text(), policy_digest(signing_policy)
     allowed = f"relocatedFrom: ['{registries.release}'], trustedPolicies: ['{trusted}'], publicKeys"
