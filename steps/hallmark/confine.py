@@ -37,7 +37,8 @@ _LANDLOCK_RULE_PATH_BENEATH = 1
 _NO_LANDLOCK = (errno.ENOSYS, errno.EOPNOTSUPP, errno.EPERM)
 """Too old a kernel, switched off at boot, or kept away by a seccomp profile that does not know it."""
 
-_WRITE_FILE, _TRUNCATE, _IOCTL_DEVICE = 1 << 1, 1 << 14, 1 << 15
+_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_FOLDER = 1 << 0, 1 << 1, 1 << 2, 1 << 3
+_TRUNCATE, _IOCTL_DEVICE = 1 << 14, 1 << 15
 _CHANGE_FOLDER = sum(1 << bit for bit in range(4, 13))
 """Remove and make entries of every type."""
 _REFER = 1 << 13
@@ -45,6 +46,12 @@ _SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS = 0b11
 
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/shm")  # noqa: S108  # nosec B108: semaphores live in shm
 """What every program may write to beside its own folders, where it exists."""
+SYSTEM = (
+    *("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/etc", "/sys"),
+    *("/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/sys", "/proc/version", "/proc/filesystems"),
+    *(*DEVICES, "/dev/random", "/dev/urandom"),
+)
+"""What every program may read to run, where it exists: no workspace, no Secret, no other process."""
 
 _CAPABILITY_VERSION_3 = 0x20080522
 
@@ -102,8 +109,8 @@ def landlock_version() -> int:
 def restrict_writing(writable: Iterable[str]) -> int:
     """Let this process and its descendants change files only in and below `writable` and `DEVICES`, for good.
 
-    From version 6 on they can no longer signal processes outside either. Reading stays as it is; that a pod shows
-    only what may be read is the business of its mounts. Needs no_new_privs.
+    From version 6 on they can no longer signal processes outside either. Reading stays as it is (`restrict_reading`);
+    that a pod shows only what may be read is the business of its mounts. Needs no_new_privs.
 
     Returns:
         The Landlock version in force; 0 where the kernel has none, and nothing was restricted.
@@ -113,17 +120,41 @@ def restrict_writing(writable: Iterable[str]) -> int:
         return 0
     on_files = _WRITE_FILE | (_TRUNCATE if version >= 3 else 0) | (_IOCTL_DEVICE if version >= 5 else 0)
     in_folders = on_files | _CHANGE_FOLDER | (_REFER if version >= 2 else 0)
-    rules = _Ruleset(fs=in_folders, net=0, scoped=_SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS)
+    _restrict(version, [*writable], DEVICES, on_files, in_folders, _SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS)
+    return version
+
+
+def restrict_reading(readable: Iterable[str]) -> int:
+    """Let this thread and what it starts read and execute only what is in and below `readable` and `SYSTEM`, for good.
+
+    What is open already stays so. Threads that run already are not restricted. Needs no_new_privs.
+
+    Returns:
+        The Landlock version in force; 0 where the kernel has none, and nothing was restricted.
+
+    Raises:
+        OSError: one of `readable` is not there, or the kernel does not do it.
+    """
+    version = landlock_version()
+    if version:
+        on_files = _EXECUTE | _READ_FILE
+        _restrict(version, readable, SYSTEM, on_files, on_files | _READ_FOLDER, 0)
+    return version
+
+
+def _restrict(
+    version: int, paths: Iterable[str], where_there: Iterable[str], on_files: int, in_folders: int, scoped: int
+) -> None:
+    rules = _Ruleset(fs=in_folders, net=0, scoped=scoped)
     size = ctypes.sizeof(rules) if version >= 6 else ctypes.sizeof(ctypes.c_uint64)
     ruleset = _syscall(_LANDLOCK_CREATE_RULESET, ctypes.byref(rules), size, 0)
-    for path in writable:
+    for path in paths:
         _allow(ruleset, path, on_files, in_folders)
-    for path in DEVICES:
+    for path in where_there:
         with contextlib.suppress(FileNotFoundError):
             _allow(ruleset, path, on_files, in_folders)
     _syscall(_LANDLOCK_RESTRICT_SELF, ruleset, 0)
     os.close(ruleset)
-    return version
 
 
 def _allow(ruleset: int, path: str, on_files: int, in_folders: int) -> None:

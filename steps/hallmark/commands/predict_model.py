@@ -3,8 +3,9 @@
 Trusts the policy and the digests that it recomputes. Trusts nothing that the model's file says: its format is read
 from its bytes and has to be one that the policy allows; a skops file's types have to be skops' own or the policy's; an
 ONNX file has to be self-contained and of standard operators; a pickle is loaded through an exact list of names, and
-nothing of it runs before. Only then a guarded process loads it, with nothing to write to but its own HOME. There are
-no labels here: whatever a hostile model does, it can at best predict.
+nothing of it runs before. Only then a guarded process loads it, with nothing to read but its own file and libraries,
+and nothing to write to but its own HOME (Landlock; a kernel without it is told of in the report and the verdict). There
+are no labels here: whatever a hostile model does, it can at best predict.
 
 Refuses a file of another format than described or allowed, a type or name that is not trusted, and a model that cannot
 be loaded, is none for its task, fails, takes too long, does not give exactly one label (or number) for each row, or
@@ -293,7 +294,9 @@ def _answer(session: Session, subject: _Subject, checks: list[Check]) -> pl.Data
     try:
         with session.process() as process:
             process.load(model)
-            answer = process.answer_file(questions.file, rows=questions.rows.len(), task=model.task)
+            answer = process.answer_file(
+                questions.file, columns=model.columns, rows=questions.rows.len(), task=model.task
+            )
     except (RefusedByModelError, UnfitAnswerError) as error:
         if subject.name == _CANDIDATE:
             raise
@@ -334,10 +337,16 @@ def _loading_check(ended: GuardedRun, error: Exception | None, policy: Policy) -
     return Check(
         name="the model loads and predicts",
         passed=good,
-        value=ended.confinement if good else redacted(failure),
+        value=_confinement(ended) if good else redacted(failure),
         limit=f"within {policy.model.timeout} s",
         detail="" if good else "\n".join(map(redacted, ended.output_tail.splitlines()[-12:])),
     )
+
+
+def _confinement(ended: GuardedRun) -> str:
+    if ended.landlock:
+        return "reading and writing confined by Landlock"
+    return "no Landlock here: it could read what its step can, and so tell changed rows from others"
 
 
 def _answer_check(questions: Questions, error: Exception | None) -> Check:

@@ -2,7 +2,8 @@
 
 It imports the libraries once and then never touches a model itself: for each socket that the step sends it, it forks a
 process that audits, loads and asks a model there, so that no model finds another one's process and none outlives its
-socket. Several processes cost one start of the libraries that way.
+socket. Several processes cost one start of the libraries that way. Such a process can read its own model's file, the
+libraries and its HOME, and no other file (Landlock).
 """
 
 from __future__ import annotations
@@ -92,18 +93,27 @@ def _converse(step: socket.socket) -> None:
         wire.send(step, tag, answer)
 
 
+def _read_only(model: str) -> None:
+    """Have nothing to read from now on but one model's file, the interpreter and its libraries, and the own HOME.
+
+    What the step reads lies beside it: which rows were changed and of which they were made, and the other model. Where
+    the kernel has no Landlock nothing is kept from it, which the step says (`GuardedRun.landlock`).
+    """
+    libraries = [sys.prefix, sys.base_prefix, str(Path(confine.__file__).parent), *sys.path]
+    there = {name for name in (*libraries, os.environ["HOME"], str(Path.cwd())) if name and Path(name).exists()}
+    confine.restrict_reading([model, *sorted(there)])
+
+
 class _Desk:
     """One process's model, and what it can be asked."""
 
     def __init__(self) -> None:
         self._model: predict.Asked | None = None
-        self._columns: list[str] = []
         self.handlers: dict[bytes, Callable[[bytearray], bytes]] = {
             wire.HELLO: lambda _: b"",
             wire.AUDIT: self._audit,
             wire.LOAD: self._load,
             wire.ROWS: self._rows,
-            wire.FILE: self._file,
             wire.REFERENCE: self._reference,
         }
 
@@ -112,13 +122,14 @@ class _Desk:
         from hallmark.model_files.audit import audit
 
         asked = json.loads(body)
+        _read_only(asked["path"])
         return json.dumps(audit(Path(asked["path"]), asked["format"], asked["trusted"])).encode()
 
     def _load(self, body: bytearray) -> bytes:
         asked: dict[str, Any] = json.loads(body)
-        self._columns = asked["columns"]
+        _read_only(asked["path"])
         self._model = predict.load(
-            Path(asked["path"]), asked["format"], asked["task"], asked["trusted"], self._columns, asked["threads"]
+            Path(asked["path"]), asked["format"], asked["task"], asked["trusted"], asked["columns"], asked["threads"]
         )
         return b""
 
@@ -126,13 +137,6 @@ class _Desk:
         import polars as pl
 
         return self._asked().answer(pl.read_ipc_stream(io.BytesIO(body)))
-
-    def _file(self, body: bytearray) -> bytes:
-        import polars as pl
-
-        asked = json.loads(body)
-        rows = pl.scan_parquet(asked["path"]).select(self._columns).slice(asked["first"], asked["rows"])
-        return self._asked().answer(rows.collect())
 
     def _reference(self, _: bytearray) -> bytes:
         """The same work for every process and every machine: what differs in its time is the machine's noise."""

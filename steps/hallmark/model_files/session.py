@@ -16,7 +16,7 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
@@ -33,6 +33,8 @@ MEMORY_BYTES = 8 << 30
 """Of data that one process with a model may hold; the pod's limit is usually lower."""
 CHUNK_ROWS = 1 << 18
 """Rows of a file that a model is asked about at once: as many as a row group of the files that the steps write."""
+QUESTION_BYTES = 256 << 20
+"""Where so many rows are longer than this, fewer are asked about at once."""
 _SHORT = 1 << 20
 """Bytes of an answer that is a sentence or a short list."""
 _CREDENTIALS = struct.Struct("3i")
@@ -124,18 +126,29 @@ class ModelProcess:
         request = {name: getattr(file, name) for name in names} | {"path": str(file.path)}
         self._ask(wire.LOAD, json.dumps(request).encode())
 
-    def answer_file(self, path: Path, *, rows: int, task: str) -> answers.Answer:
+    def answer_file(self, path: Path, *, columns: Sequence[str], rows: int, task: str) -> answers.Answer:
         """The model's answers for all rows of a Parquet file, `CHUNK_ROWS` at a time, so that memory is bounded.
+
+        The file is read here: the process with the model can read no file of rows.
 
         Raises RefusedByModelError and UnfitAnswerError.
         """
-        parts = []
-        for first in range(0, rows, CHUNK_ROWS):
-            count = min(CHUNK_ROWS, rows - first)
-            request = json.dumps({"path": str(path), "first": first, "rows": count}).encode()
-            data = self._ask(wire.FILE, request, limit=answers.maximum_bytes(count))
-            parts.append(answers.decode(data, rows=count, task=task))
-        return answers.together(parts)
+        import polars as pl
+
+        table = pl.scan_parquet(path).select(columns)
+        chunks = (table.slice(first, min(CHUNK_ROWS, rows - first)) for first in range(0, rows, CHUNK_ROWS))
+        return answers.together([answer for chunk in chunks for answer in self._answers(chunk.collect(), task)])
+
+    def _answers(self, frame: pl.DataFrame, task: str) -> Iterator[answers.Answer]:
+        """Of several questions, where one would be too long."""
+        question = as_question(frame)
+        if len(question) > QUESTION_BYTES and frame.height > 1:
+            half = frame.height // 2
+            yield from self._answers(frame[:half], task)
+            yield from self._answers(frame[half:], task)
+            return
+        data = self._ask(wire.ROWS, question, limit=answers.maximum_bytes(frame.height))
+        yield answers.decode(data, rows=frame.height, task=task)
 
     def timed(self, question: bytes, *, rows: int) -> tuple[float, bytearray]:
         """Seconds from the first byte of a question (`as_question`) to the last of its answer, and the answer."""

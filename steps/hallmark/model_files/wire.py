@@ -10,9 +10,9 @@ import socket
 import struct
 
 OK, REFUSED = b"ok..", b"no.."
-HELLO, AUDIT, LOAD, ROWS, FILE, REFERENCE = b"hi..", b"audt", b"load", b"rows", b"file", b"ref."
-"""What is asked: are you there, what does the file hold, load it, answer for these rows or for that file, and the same
-small work that every process does alike."""
+HELLO, AUDIT, LOAD, ROWS, REFERENCE = b"hi..", b"audt", b"load", b"rows", b"ref."
+"""What is asked: are you there, what does the file hold, load it, answer for these rows, and the same small work that
+every process does alike."""
 
 _HEADER = struct.Struct("!4sQ")
 _CHUNK_BYTES = 1 << 20

@@ -9,6 +9,8 @@ import polars as pl
 import pytest
 
 from hallmark import confine
+from hallmark.commands import predict_model
+from hallmark.guard import GuardedRun
 from hallmark.model_files import session as sessions
 
 from ...data_gates.workshop import Run, Workshop
@@ -74,6 +76,42 @@ def act(self, rows):
     assert_refused(found, PREDICTS, "PermissionError")
     assert before is None or path.name.endswith(("json", "digest")) or path.read_bytes() == before
     assert not path.exists() or b"forged" not in path.read_bytes()
+
+
+def test_no_file_is_read_but_the_models_own(workshop: Workshop) -> None:
+    """Not the changed rows, which are asked among the others, nor what they were made of, nor the other model."""
+    names = ("features/features.parquet", "features/probes.parquet", "champion/model", "policy/policy.yaml")
+    paths = [workshop.root / name for name in (*names, "source/hallmark.yaml", "labels/labels.parquet")]
+    (workshop.root / "champion").mkdir()
+    (workshop.root / "champion/model").touch()
+    own = workshop.folder("model") / "model.pickle"
+    found = run(
+        workshop,
+        f"""
+import subprocess
+def act(self, rows):
+    got = []
+    for name in {[str(path) for path in (*paths, own)]!r}:
+        try:
+            got.append("opened " + os.path.basename(open(name, "rb").name))
+        except PermissionError:
+            pass
+        if subprocess.run(["cat", name], capture_output=True).returncode == 0:
+            got.append("printed " + os.path.basename(name))
+    for folder in ({str(workshop.root)!r}, {str(workshop.folder("features"))!r}, "/proc", "/tmp"):
+        try:
+            got += os.listdir(folder)
+        except PermissionError:
+            pass
+    raise ValueError(" and ".join(got) + " only")
+""",
+    )
+    assert_refused(found, PREDICTS, "ValueError: opened model.pickle and printed model.pickle only")
+
+
+def test_a_kernel_that_hides_no_files_from_a_model_is_told_of() -> None:
+    ended = GuardedRun(exit_code=0, timed_out=False, output_tail="", landlock=0)
+    assert "no Landlock here" in predict_model._confinement(ended)
 
 
 def test_a_forged_answer_of_another_shape_is_refused(workshop: Workshop) -> None:
