@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import tempfile
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +14,9 @@ from hallmark.errors import BadInputError
 from hallmark.tools.git import COMMIT, RAW_ATTRIBUTES, Git
 
 ABBREVIATED = re.compile(r"[0-9a-f]{7,63}")
+
+SEEN = {"uploadpack.allowFilter": "true", "uploadpack.allowAnySHA1InWant": "true", "core.commitGraph": "false"}
+"""Of the repository through which another one's objects are read."""
 
 Relation = Literal["same", "older", "newer", "diverged", "unknown"]
 
@@ -30,6 +37,45 @@ def fetch(git: Git, url: str, history: Path, *, contents: bool = False) -> None:
     refs = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
     lean = () if contents else ("--filter=blob:none",)
     git.run("fetch", "--quiet", "--no-tags", *lean, "origin", *refs, repository=history)
+
+
+@contextlib.contextmanager
+def proven(git: Git, history: Path, *commits: str, contents: bool) -> Iterator[Path]:
+    """A copy of `commits` and of all that led to them, whose every object was hashed anew; it goes with the block.
+
+    `history` lies on a volume that others write to: what it says of itself (grafts, replaced or left out commits,
+    configuration, caches of ancestry) does not count, only its objects do, and those are what their names say.
+
+    Args:
+        commits: full SHAs of commits that `history` holds.
+        contents: whether every file of every commit is wanted too; else only who came before whom.
+
+    Raises:
+        BadInputError: an object is missing, damaged, or another one than its name says.
+    """
+    local = replace(git.offline(), transports=("file",))
+    with tempfile.TemporaryDirectory(prefix="hallmark-history-") as name:
+        seen, own = Path(name) / "seen.git", Path(name) / "own.git"
+        for folder in (seen, own):
+            local.run("init", "--quiet", "--bare", str(folder))
+        (seen / "objects" / "info" / "alternates").write_text(f"{history.resolve() / 'objects'}\n", encoding="utf-8")
+        for key, value in SEEN.items():
+            local.run("config", key, value, repository=seen)
+        local.run("remote", "add", "origin", f"file://{seen}", repository=own)
+        lean = () if contents else ("--filter=tree:0",)
+        wanted = [f"{commit}:refs/heads/{number}" for number, commit in enumerate(dict.fromkeys(commits))]
+        done = local.run("fetch", "--quiet", "--no-tags", *lean, "origin", *wanted, repository=own, accept=None)
+        if done.exit_code == 0 and not contents:
+            # git takes it that what was left out may include commits.
+            done = git.offline().run("rev-list", "--quiet", *commits, repository=own, accept=None)
+        if done.exit_code != 0:
+            raise BadInputError(
+                f"the history of {commits[0]} is not whole, or was changed on the way: {done.last_words}",
+                solution="see that fetch-source of the same run wrote it under the same policy; start a new run",
+            )
+        (own / "info").mkdir(exist_ok=True)
+        (own / "info" / "attributes").write_text(RAW_ATTRIBUTES, encoding="utf-8")
+        yield own
 
 
 def resolve(git: Git, history: Path, revision: str) -> str:
@@ -103,14 +149,19 @@ def holds(git: Git, history: Path, commit: str) -> bool:
 
 
 def relation(git: Git, history: Path, commit: str, other: str) -> Relation:
-    """What `commit` is to `other`: older is a proper ancestor, unknown where `history` holds one of them not."""
+    """What `commit` is to `other`: older is a proper ancestor, unknown where `history` holds one of them not.
+
+    Raises:
+        BadInputError: as `proven` does.
+    """
     if commit == other:
         return "same"
     if not all(holds(git, history, sha) for sha in (commit, other)):
         return "unknown"
-    local = git.offline()
-    if local.answers("merge-base", "--is-ancestor", commit, other, repository=history):
-        return "older"
-    if local.answers("merge-base", "--is-ancestor", other, commit, repository=history):
-        return "newer"
-    return "diverged"
+    with proven(git, history, commit, other, contents=False) as own:
+        local = git.offline()
+        if local.answers("merge-base", "--is-ancestor", commit, other, repository=own):
+            return "older"
+        if local.answers("merge-base", "--is-ancestor", other, commit, repository=own):
+            return "newer"
+        return "diverged"

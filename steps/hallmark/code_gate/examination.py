@@ -16,6 +16,7 @@ from hallmark.code_gate.notebooks import Module
 from hallmark.documents.rules_code import Code
 from hallmark.errors import BadInputError
 from hallmark.files import inside
+from hallmark.history import proven
 from hallmark.python_sources import PythonSources
 from hallmark.reporting.sarif import Finding
 from hallmark.tools import bandit, git, gitleaks, ruff
@@ -132,9 +133,9 @@ def _secrets(inputs: Inputs, rules: Code) -> list[Finding]:
             "the policy asks for secrets in the history (code.secrets.history), and no history was given",
             solution="give --history and --commit as fetch-source has them, or let the policy set history to false",
         )
-    with git.session() as session:
+    with git.session() as session, proven(session, inputs.history, inputs.commit, contents=True) as history:
         in_history = gitleaks.check_history(
-            session, inputs.history, inputs.commit, allow_suppressions=rules.allow_suppressions
+            session, history, inputs.commit, allow_suppressions=rules.allow_suppressions
         )
     return [*found, *in_history]
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hallmark import history
-from hallmark.errors import ToolFailedError
+from hallmark.errors import BadInputError, ToolFailedError
 from hallmark.tools import gitleaks
 from hallmark.tools.git import session
 
@@ -198,3 +198,54 @@ def test_fetch_source_brings_the_files_of_the_history_where_the_policy_asks_for_
     else:
         with pytest.raises(ToolFailedError, match=r"did not look at everything|read no commit"):
             look(fetched.parent, commit)
+
+
+def loose(folder: Path) -> Path:
+    """The objects of a repository, each in a file of its own."""
+    packs = folder / "objects" / "pack"
+    for pack in packs.glob("*.pack"):
+        moved = pack.rename(folder / pack.name)
+        for left in packs.glob(f"{pack.stem}.*"):
+            left.unlink()
+        with moved.open("rb") as source:
+            subprocess.run(["git", f"--git-dir={folder}", "unpack-objects", "-q"], stdin=source, check=True)
+    return folder / "objects"
+
+
+def object_file(objects: Path, sha: str) -> Path:
+    return objects / sha[:2] / sha[2:]
+
+
+def test_a_history_that_was_changed_on_the_way_hides_nothing(worktree: Path) -> None:
+    """Whoever writes to the volume can say that the commit has no parents, or have another object under its name."""
+    (worktree / "b.txt").write_text(LINE)
+    git("add", ".", cwd=worktree)
+    git("commit", "--quiet", "-m", "Two", cwd=worktree)
+    git("rm", "--quiet", "b.txt", cwd=worktree)
+    git("commit", "--quiet", "-m", "Gone", cwd=worktree)
+    head, middle = (git("rev-parse", name, cwd=worktree).strip() for name in ("HEAD", "HEAD^"))
+    store = worktree / ".git"
+    with session() as ours:
+        orphan = ours.text("commit-tree", "HEAD^{tree}", "-m", "Gone", repository=store)
+        (store / "shallow").write_text(f"{head}\n")
+        (store / "info" / "grafts").write_text(f"{head}\n")
+        ours.run("update-ref", f"refs/replace/{head}", orphan, repository=store)
+        with history.proven(ours, store, head, contents=True) as own:
+            found = gitleaks.check_history(ours, own, head, allow_suppressions=False)
+        assert [one.file for one in found] == ["b.txt"]
+        assert history.relation(ours, store, middle, head) == "older"
+
+        objects = loose(store)
+        for sha, content in ((head, object_file(objects, orphan).read_bytes()), (middle, None)):
+            file = object_file(objects, sha)
+            right = file.read_bytes()
+            file.unlink()
+            if content is not None:
+                file.write_bytes(content)
+            for whole in (True, False):
+                believed = history.proven(ours, store, head, contents=whole)
+                with pytest.raises(BadInputError, match="not whole, or was changed"), believed:
+                    pytest.fail("it was believed")
+            file.write_bytes(right)
+        with history.proven(ours, store, head, contents=True):
+            pass
