@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from hallmark.documents.policy import Policy
-from hallmark.documents.rules_model import AtLeast, Limit
+from hallmark.documents.rules_model import AT_MOST, AtLeast, Champion, Limit
 from hallmark.release import CHAMPION
 from hallmark.verdict import CLOCK_SKEW, PREDICATE_TYPE
 
@@ -29,6 +29,7 @@ pkg/cosign/rego/rego.go)."""
 def rego(policy: Policy, policy_digest: str, asks: tuple[str, str] = COSIGN) -> str:
     """The policy as Rego of OPA 0.59 and later, for who `asks`."""
     package, rule = asks
+    rules = policy.model.champion
     asked = [
         f"input.predicateType == {_text(PREDICATE_TYPE)}",
         "some subject in input.subject",
@@ -52,6 +53,7 @@ def rego(policy: Policy, policy_digest: str, asks: tuple[str, str] = COSIGN) -> 
         "is_number(verdict.data.overlap)",
         f"verdict.data.overlap <= {_number(policy.data.maximum_overlap)}",
         *(line for name, limit in policy.model.metrics.limits.items() for line in _rego_metric(name, limit)),
+        *([] if rules is None else [*_rego_champion(rules), "champion_holds"]),
         "judged := time.parse_rfc3339_ns(verdict.judgedAt)",
         f"judged <= time.now_ns() + {_nanoseconds(CLOCK_SKEW)}",
     ]
@@ -62,6 +64,7 @@ def rego(policy: Policy, policy_digest: str, asks: tuple[str, str] = COSIGN) -> 
         f"# Written by `hallmark policy admission` from the policy {policy_digest}.\n"
         f"package {package}\n\nimport rego.v1\n\n"
         f"verdict := input.predicate\n\ndefault {rule} := false\n\n{rule} if {{\n{body}\n}}\n"
+        + ("" if rules is None else _rego_holds(rules))
     )
 
 
@@ -87,6 +90,8 @@ def cue(policy: Policy, policy_digest: str, now: datetime) -> str:
             "metrics": {name: _cue_metric(limit) for name, limit in policy.model.metrics.limits.items()},
         },
     }
+    if policy.model.champion is not None:
+        wanted["predicate"]["champion"] = _cue_champion(policy.model.champion)
     if policy.source.repositories:
         wanted["predicate"]["source"] = {"repository": " | ".join(map(_text, policy.source.repositories))}
     head = [
@@ -113,6 +118,51 @@ def _rego_metric(name: str, limit: Limit) -> Iterator[str]:
         yield f"{at}.{end} <= {_number(limit.maximum)}"
     if limit.precision is not None:
         yield f"({at}.high - {at}.low) / 2 <= {_number(limit.precision)}"
+
+
+def _rego_champion(rules: Champion) -> Iterator[str]:
+    places = ", ".join(json.dumps(place.model_dump(), ensure_ascii=False) for place in rules.production)
+    yield "verdict.champion.passed == true"
+    yield f"verdict.champion.production in {{{places}}}"
+
+
+def _rego_holds(rules: Champion) -> str:
+    """`champion_holds`, a rule of several bodies: one of them has to be true, as `hallmark.release` asks one by one."""
+    at = "verdict.champion"
+    there = f"is_string({at}.image)"
+    compared = [there, f"{at}.metric == {_text(rules.metric)}", f"{at}.rule == {_text(rules.rule)}"]
+    if rules.rule == "ratio":
+        compared += [f"is_number({at}.{key})" for key in ("candidate", "champion")]
+        more = f"{_number(rules.ratio - 1)} * abs({at}.champion)"
+        compared.append(
+            f"{at}.candidate <= {at}.champion / {_number(rules.ratio)}"
+            if rules.metric in AT_MOST
+            else f"{at}.candidate >= {at}.champion + {more}"
+        )
+    else:
+        compared += [f"is_number({at}.{key})" for key in ("margin", "p")]
+        compared += [f"{at}.margin <= {_number(rules.margin or 0)}", f"{at}.p < {_number(rules.alpha)}"]
+    bodies = [compared, [there, f"{at}.model == verdict.model.digest"]]
+    if rules.first == "allow":
+        bodies.append([f'object.get({at}, "image", null) == null'])
+    return "".join("\nchampion_holds if {\n" + "\n".join(f"\t{line}" for line in body) + "\n}\n" for body in bodies)
+
+
+def _cue_champion(rules: Champion) -> str:
+    """What the verdict itself says that was asked: of its figures no two are compared."""
+    places = " | ".join(_cue_struct({k: _text(v) for k, v in place.model_dump().items()}) for place in rules.production)
+    compared = {"image": "string", "metric": _text(rules.metric), "rule": _text(rules.rule)}
+    if rules.rule == "ratio":
+        compared["ratio"] = f">={_number(rules.ratio)}"
+    else:
+        compared["margin"] = f"<={_number(rules.margin or 0)}"
+    ways = [_cue_struct(compared), *([_cue_struct({"image": "null"})] if rules.first == "allow" else [])]
+    return f"{_cue_struct({'passed': 'true', 'production': f'({places})'})} & ({' | '.join(ways)})"
+
+
+def _cue_struct(fields: dict[str, str]) -> str:
+    """An open struct on one line, each of its fields required."""
+    return "{" + ", ".join(f"{_text(key)}!: {value}" for key, value in fields.items()) + ", ...}"
 
 
 def _cue_metric(limit: Limit) -> dict[str, str]:

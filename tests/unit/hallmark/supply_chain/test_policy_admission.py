@@ -167,6 +167,25 @@ def test_texts_of_a_policy_cannot_leave_their_quotes(
     assert ask(language, content).returncode != 0
 
 
+PRODUCTION = {"repository": "https://git.example.com/config.git", "branch": "main", "path": "kustomization.yaml"}
+COMPARED = {
+    "production": PRODUCTION,
+    "image": f"registry.example.com/releases/iris@{digest('7')}",
+    "model": digest("8"),
+    "metric": "accuracy",
+    "rule": "ratio",
+    "candidate": 0.95,
+    "champion": 0.9,
+    "ratio": 1.02,
+    "p": 0.01,
+    "margin": None,
+    "passed": True,
+}
+FIRST = {**COMPARED, "image": None, "model": None, "candidate": None, "champion": None, "p": None}
+BY_TEST = {**COMPARED, "rule": "non-inferiority", "ratio": None, "margin": 0.01}
+RATIO, TEST = "", ", rule: non-inferiority, margin: 0.02"
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_comparison_that_the_policy_asks_for_must_be_in_the_verdict(
     hallmark: Callable[..., Called],
@@ -177,17 +196,41 @@ def test_a_comparison_that_the_policy_asks_for_must_be_in_the_verdict(
     language: str,
 ) -> None:
     file = signing_policy / "policy.yaml"
-    file.write_text(file.read_text().replace("  minimumRows", "  champion: {metric: accuracy}\n  minimumRows"))
-    assert hallmark("policy-admission", policy=signing_policy, output=admission).code == 0
-    checks = content("")["checks"]
+    without = file.read_text()
+
+    def admitted(comparison: dict[str, Any] | None, checks: list[dict[str, Any]] | None = None) -> bool:
+        changes = {"checks": [*right, compared, *right] if checks is None else checks}
+        more = {} if comparison is None else {"champion": comparison}
+        done = ask(language, lambda found: content(found, **changes, **more))
+        assert done.returncode == 0 or "none of the attestations" in done.stderr or "valid" in done.stderr, done.stderr
+        return done.returncode == 0
+
+    def asking(rules: str) -> None:
+        champion = f"  champion: {{production: [{json.dumps(PRODUCTION)}], metric: accuracy{rules}}}\n  minimumRows"
+        file.write_text(without.replace("  minimumRows", champion))
+        assert hallmark("policy-admission", policy=signing_policy, output=admission).code == 0
+
+    right = content("")["checks"]
     compared = {"name": "champion", "passed": True, "value": "better", "limit": ""}
-    assert ask(language, content).returncode != 0
-    assert ask(language, lambda found: content(found, checks=[])).returncode != 0
-    assert ask(language, lambda found: content(found, checks=[{**compared, "passed": False}])).returncode != 0
-    failed = [{**checks[0], "passed": False}, compared]
-    assert ask(language, lambda found: content(found, checks=failed)).returncode != 0
-    done = ask(language, lambda found: content(found, checks=[*checks, compared, *checks]))
-    assert done.returncode == 0, done.stderr
+    asking(RATIO)
+    assert admitted(COMPARED)
+    assert not admitted(None)
+    assert not admitted(COMPARED, right)
+    assert not admitted(COMPARED, [{**right[0], "passed": False}, compared])
+    assert not admitted({**COMPARED, "metric": "f1"})
+    assert not admitted({**COMPARED, "production": {**PRODUCTION, "branch": "next"}})
+    assert not admitted(FIRST)
+    if language == "rego":
+        assert not admitted({**COMPARED, "candidate": 0.905})
+        assert admitted({**COMPARED, "candidate": 0.9, "model": content("")["model"]["digest"], "metric": "f1"})
+    else:
+        assert not admitted({**COMPARED, "ratio": 1.001})
+    asking(f"{TEST}, first: allow")
+    assert admitted(BY_TEST)
+    assert admitted(FIRST)
+    assert not admitted({**BY_TEST, "margin": 0.05})
+    if language == "rego":
+        assert not admitted({**BY_TEST, "p": 0.06})
 
 
 def test_a_policy_with_a_mistake_is_bad_input(
