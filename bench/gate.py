@@ -26,7 +26,7 @@ import polars as pl
 import yaml
 
 from hallmark.datasets import FEATURES_FILE, LABELS_FILE, PREDICTIONS_FILE, PROBES_FILE, RESPONSES_FILE
-from hallmark.documents.policy import policy_digest
+from hallmark.documents.policy import load_policy, policy_digest
 from hallmark.files import sha256_bytes, sha256_file, sha256_tree
 from hallmark.gate_report import Check, decide
 from hallmark.performance.document import PERFORMANCE_FILE, Measure, Measured, ModelPerformance, Noise
@@ -99,12 +99,18 @@ class Delivery:
             features_digest=sha256_file(self.folder("features") / FEATURES_FILE),
             probes_digest=self.probes_digest(),
             model_digest=sha256_file(self.folder("model") / "model.skops"),
+            champion_digest="none",
             **{name: str(self.folder(name)) for name in ("source", "policy", "features", "model", "predictions")},
         )
 
     def probes_digest(self) -> str:
         file = self.folder("features") / PROBES_FILE
         return sha256_file(file) if file.exists() else ""
+
+    def place(self) -> str:
+        """Where the policy says that nothing is in production yet."""
+        rules = load_policy(self.folder("policy")).model.champion
+        return str(rules.production[0]) if rules else ""
 
     def judge(self, gates: Sequence[str], name: str, champion: str) -> Cost:
         digests = {
@@ -128,6 +134,7 @@ class Delivery:
             model_name=name,
             model_version="1.0.0",
             champion_digest=champion,
+            champion_place=self.place() if champion == "none" else "",
             candidate_image="registry.example.com/candidates/model",
             image_digest="sha256:" + "0" * 64,
             gates=[f"{gate}={self.result(gate, 'report-digest')}" for gate in gates],
