@@ -16,8 +16,10 @@ run: setup ## deliver the sample, or MODEL, judged by VALIDATORS and described i
 	@$(BIN)/python -m laptop.deliver $(if $(MODEL),--repository="$(MODEL)") \
 		$(if $(VALIDATORS),--validators="$(VALIDATORS)") $(if $(CONFIG),--config="$(CONFIG)")
 
+# Deliveries come after the rest and one by one: they use all processors, and are measured.
 test: setup lint ## everything that CI runs
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=auto --dist=loadfile tests/unit tests/contract
+	$(BIN)/pytest tests/scenarios
 
 cluster-up: $(READY) ## a real Kubernetes with Tekton, registries and Gitea on this machine, and Hallmark on it
 	@$(BIN)/python -m cluster.up
