@@ -21,6 +21,7 @@ from hallmark.contract import Artifact, Flag, flags_of, parse_value
 from hallmark.errors import BadInputError, HallmarkError, InternalError, ToolFailedError
 from hallmark.files import sha256_bytes, write_text
 from hallmark.gate_report import Check, GateReport
+from hallmark.nearest import hinted
 from hallmark.versions import installed
 
 USAGE_ERROR = 2
@@ -88,11 +89,7 @@ def overview() -> str:
 
 def unknown_command(name: str) -> BadInputError:
     """The error for a command that does not exist, with the nearest one that does."""
-    import difflib
-
-    near = difflib.get_close_matches(name, COMMANDS, n=1)
-    hint = f"did you mean {near[0]}? " if near else ""
-    return BadInputError(f"there is no command {name}", solution=f"{hint}`hallmark --help` lists them")
+    return BadInputError(f"there is no command {name}", solution=hinted(name, COMMANDS, "`hallmark --help` lists them"))
 
 
 def _parser(name: str, command: Command) -> argparse.ArgumentParser:
