@@ -80,6 +80,8 @@ def sign(
     text: str,
     others: Callable[[Verdict], Mapping[Attestation, dict[str, Any]]],
     say: Callable[[str], None],
+    *,
+    fresh: bool = False,
 ) -> None:
     """Sign and attest in each format what this key has not signed and attested before.
 
@@ -87,6 +89,7 @@ def sign(
         text: the verdict's, as it is attested.
         others: what is attested beside it, for the verdict that will stand: an earlier one that says the same and is
             good for long is not replaced.
+        fresh: the image was not there a moment ago, so that nobody need ask what has been said of it.
     """
     with tempfile.TemporaryDirectory(prefix="hallmark-key-") as name:
         folder = Path(name)
@@ -95,7 +98,7 @@ def sign(
         for number, kept in enumerate(tool.written):
             looked = tool.read[min(number, len(tool.read) - 1)]
             job = _Job(tool=tool, image=released, key=key.private, folder=folder, kept=kept)
-            _once(job, own, looked, policy, text, others, say)
+            _once(job, own, None if fresh else looked, policy, text, others, say)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +129,7 @@ class _Job:
 def _once(
     job: _Job,
     own: Mapping[str, Signer],
-    looked: Written,
+    looked: Written | None,
     policy: Policy,
     text: str,
     others: Callable[[Verdict], Mapping[Attestation, dict[str, Any]]],
@@ -134,12 +137,14 @@ def _once(
 ) -> None:
     kinds: list[Attestation] = ["verdict", *others(read_verdict(text))]
     with ThreadPoolExecutor(max_workers=2) as pool:
-        asked = pool.submit(signature_check, job.tool, job.image, own, policy, looked)
-        answers = attested(job.tool, job.image, own, kinds, looked)
-        signed = asked.result().passed
-        if looked == "bundle" and not signed:
-            # Where there are no bundles cosign 3 reads what is kept the other way; the signature is written first.
-            answers = dict.fromkeys(kinds, Answer())
+        signed, answers = False, dict.fromkeys(kinds, Answer())
+        if looked is not None:
+            asked = pool.submit(signature_check, job.tool, job.image, own, policy, looked)
+            found = attested(job.tool, job.image, own, kinds, looked)
+            signed = asked.result().passed
+            if signed or looked == "legacy":
+                # Where there are no bundles cosign 3 reads what is kept the other way; the signature is written first.
+                answers = found
         missing = _missing(answers, job.image, policy, text, others)
         say("signed by this key before" if signed else "signing")
         if "verdict" not in missing:

@@ -115,6 +115,7 @@ def run(params: Params, context: Context) -> Outcome:
         releases = skopeo.Registry(authfile=release_auth, tls_verify=params.tls_verify)
         known = pool.submit(cosign, release_auth, tls_verify=params.tls_verify, kept=policy.signing.format)
         labels = pool.submit(skopeo.labels, candidate, candidates)
+        there = pool.submit(skopeo.answers, released, releases)
         key = open_key(params.signing_key)
         tool = known.result()
         checks = [
@@ -142,7 +143,7 @@ def run(params: Params, context: Context) -> Outcome:
             return Outcome(report=report, results=Results())
         context.say(f"copying {candidate} to {params.release_image}")
         skopeo.copy(candidate, candidates, params.release_image, release_tag(verdict), releases)
-        sign(tool, released, key, policy, text, others, context.say)
+        sign(tool, released, key, policy, text, others, context.say, fresh=not there.result())
     return Outcome(report=report, results=Results(release_digest=released.digest, release_image_ref=str(released)))
 
 
