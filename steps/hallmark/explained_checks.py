@@ -212,6 +212,7 @@ def _unaccepted(_: GateReport, check: Check) -> Words:
 
 RULES: tuple[tuple[str, str, Callable[[GateReport, Check], Words | None]], ...] = (
     ("check-code", r"", _findings),
+    ("scan-image", r"", _findings),
     ("test-code", r"^the repository's own tests$", _tests),
     ("test-code", r"^coverage$", _coverage),
     ("", r"^rows that the training data holds too$|^independent rows that the training data holds", _overlap),

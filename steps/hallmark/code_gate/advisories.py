@@ -217,11 +217,13 @@ def _version(text: str, where: str) -> Version:
 
 
 def _files(path: Path) -> Iterator[tuple[str, bytes]]:
-    """Name and content of each JSON file in the folder or zip file `path`."""
+    """Name and content of each JSON file in the folder, in its zip files, or in the zip file `path`."""
     if path.is_dir():
         for count, file in enumerate(sorted(path.rglob("*.json"))):
             _require_few(path, count, file.stat().st_size, file.name)
             yield file.name, file.read_bytes()
+        for archive in sorted(path.rglob("*.zip")):
+            yield from _files(archive)
         return
     try:
         with zipfile.ZipFile(path) as archive:

@@ -41,6 +41,8 @@ OF_SYSTEMS = ("alpm", "apk", "deb", "rpm")
 PYTHON = "pypi"
 
 STATUS = "var/lib/dpkg/status"
+LISTS = (".dist-info/RECORD", ".md5sums", ".list", ".shlibs", ".symbols", ".templates")
+"""What installers write about a package: names, digests and questions, which are the same for everybody."""
 MAXIMUM_METADATA = 4 << 20
 """Bytes of one METADATA file that are read."""
 
@@ -198,6 +200,8 @@ def listed_digests(files: FileSystem) -> set[str]:
     for path, entry in files.root.items():
         if entry.content is None:
             continue
+        if path.endswith(LISTS[:1]) or (path.startswith("var/lib/dpkg/info/") and path.endswith(LISTS)):
+            found.add(entry.sha256)
         if path.startswith("var/lib/dpkg/") and (path.endswith(".md5sums") or _split_name(path) == "status"):
             words = entry.content.read_text(encoding="utf-8", errors="replace").split()
             found.update(word for word in words if len(word) == 32)

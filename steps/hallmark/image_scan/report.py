@@ -118,7 +118,7 @@ def _finding_checks(scanned: Scanned, findings: tuple[Finding, ...], rules: Scan
         denied = f"; never {', '.join(rules.licences.denied)}" if rules.licences.denied else ""
         checks.append(_check(findings, "licences of Python distributions", f"{allowed}{denied}", tool=licences.TOOL))
     if scanned.secrets:
-        aside = f"; {scanned.packaged} files that packages list were left out" if scanned.packaged else ""
+        aside = f" ({scanned.packaged} left out, as packages list them by their digest)" if scanned.packaged else ""
         limit = f"none in the texts of any layer, nor in the configuration{aside}"
         checks.append(_check(findings, "secrets (gitleaks)", limit, tool=gitleaks.NAME))
     if scanned.known is not None:
