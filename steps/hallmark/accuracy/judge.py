@@ -12,7 +12,7 @@ from hallmark.accuracy import figures
 from hallmark.accuracy.bootstrap import REPLICATES, Array, Estimate, estimates
 from hallmark.accuracy.classes import Answers
 from hallmark.accuracy.numbers import Numbers
-from hallmark.documents.rules_model import OF_NUMBERS, OF_PROBABILITIES, AtLeast, AtMost, Limit
+from hallmark.documents.rules_model import OF_NUMBERS, OF_PROBABILITIES, OF_QUANTILES, AtLeast, AtMost, Limit
 from hallmark.errors import BadInputError
 from hallmark.findings import Findings
 from hallmark.gate_report import Check
@@ -66,15 +66,30 @@ def judge_classes(answers: Answers, limits: Mapping[str, Limit]) -> Judged:
 def judge_numbers(sample: Numbers, limits: Mapping[str, Limit]) -> Judged:
     """How far the predicted numbers are from the true ones; only what the policy limits can refuse.
 
+    Intervals are bootstrap percentiles, but Wilson's for the quantiles' coverage.
+
     Raises:
-        BadInputError: labels that are all the same.
+        BadInputError: labels that are all the same, or a limit of quantiles that the model does not give.
     """
+    missing = [name for name in limits if name in OF_QUANTILES and not sample.quantiles]
+    if missing:
+        raise BadInputError(
+            f"the policy limits {', '.join(missing)}, which needs quantiles, and hallmark.yaml declares none",
+            solution="deliver a model that gives model.quantiles, or let the policy's owners limit other metrics",
+        )
     if sample.truth.min() == sample.truth.max():
         raise BadInputError(
             "the independent labels are all the same number, so nothing can be said of predictions",
             solution="provide independent data whose label varies",
         )
-    judged = _judged(estimates(sample), limits, sample.rows, {})
+    found, counted = estimates(sample), {}
+    if sample.quantiles:
+        inside = int(sample.covered.sum())
+        low, high = wilson_interval(inside, sample.rows)
+        found["coverage"] = replace(found["coverage"], low=low, high=high)
+        promised = max(sample.quantiles) - min(sample.quantiles)
+        counted = {"coverage": f"{inside} of {sample.rows}, {promised:.4g} are promised; "}
+    judged = _judged(found, limits, sample.rows, counted)
     findings = replace(judged.findings, figures={**judged.findings.figures, **figures.of_numbers(sample)})
     return replace(judged, findings=findings)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hallmark.accuracy.bootstrap import Array, Measure, Values
+from hallmark.documents.rules_model import OF_QUANTILES
 
 _WORST = 1e300
 """The largest error, and the largest ratio of squared errors to the truth's own spread, that is told: JSON has no
@@ -27,6 +28,8 @@ class Numbers:
 
     truth: Array
     predicted: Array
+    quantiles: dict[float, Array] = field(default_factory=dict)
+    """By level, rising: the number that the truth should be at most, in so large a share of the rows."""
     rankings = 1
 
     @property
@@ -40,11 +43,44 @@ class Numbers:
             return np.clip(self.predicted - self.truth, -_WORST, _WORST)
 
     def take(self, rows: NDArray[np.intp]) -> Numbers:
-        return Numbers(truth=self.truth[rows], predicted=self.predicted[rows])
+        quantiles = {level: values[rows] for level, values in self.quantiles.items()}
+        return Numbers(truth=self.truth[rows], predicted=self.predicted[rows], quantiles=quantiles)
+
+    @property
+    def covered(self) -> NDArray[np.bool_]:
+        """Which rows lie between the lowest and the highest quantile, both included."""
+        low, high = self.quantiles[min(self.quantiles)], self.quantiles[max(self.quantiles)]
+        return np.asarray((low <= self.truth) & (self.truth <= high))
 
     def parts(self, only: str | None = None) -> Iterator[Measure]:
-        """Of all metrics: they come together."""
-        yield _Errors(self)
+        """Of the errors, and of the quantiles where there are any: each come together."""
+        if only is None or only not in OF_QUANTILES:
+            yield _Errors(self)
+        if self.quantiles and (only is None or only in OF_QUANTILES):
+            yield _Quantiles(self)
+
+
+class _Quantiles:
+    """How often the truth is where it should be, and the pinball loss (R. Koenker and G. Bassett, Econometrica 46,
+    1978, p. 33) as the plain mean over the levels."""
+
+    def __init__(self, sample: Numbers) -> None:
+        self.levels = np.array(list(sample.quantiles))
+        below = [sample.truth <= values for values in sample.quantiles.values()]
+        with np.errstate(over="ignore"):
+            gaps = {level: sample.truth - values for level, values in sample.quantiles.items()}
+            losses = [np.where(gap >= 0, level * gap, (level - 1) * gap) for level, gap in gaps.items()]
+            loss = np.minimum(np.mean(losses, axis=0), _WORST)
+        self.columns = np.column_stack([*below, sample.covered, loss]).astype(np.float64)
+
+    def __call__(self, counts: Array) -> Values:
+        with np.errstate(over="ignore"):
+            shares = np.minimum(counts @ self.columns / counts.sum(axis=1)[:, None], _WORST)
+        return {
+            "coverage": shares[:, -2],
+            "coverage_error": np.abs(shares[:, :-2] - self.levels).max(axis=1),
+            "pinball_loss": shares[:, -1],
+        }
 
 
 class _Errors:

@@ -9,7 +9,8 @@ from hallmark.accuracy.bootstrap import Array
 from hallmark.accuracy.classes import Answers, answers
 from hallmark.accuracy.judge import numbers
 from hallmark.accuracy.numbers import Numbers
-from hallmark.datasets import PREDICTION, PROBABILITY_PREFIX, ROW
+from hallmark.behaviour.outcomes import rising
+from hallmark.datasets import PREDICTION, PROBABILITY_PREFIX, QUANTILE_PREFIX, ROW
 from hallmark.documents.rules_model import ModelRules
 from hallmark.errors import BadInputError
 from hallmark.labels import canonical
@@ -29,12 +30,17 @@ def by_row(frame: pl.DataFrame, column: str, file: str) -> pl.DataFrame:
     try:
         rows, found = frame[ROW].cast(pl.Int64), frame[column]
         known = found.unique().to_list()
-        texts = found.replace_strict(known, canonical(known), return_dtype=pl.String)
+        names = canonical(known)
+        same = found.dtype == pl.String and names == known
+        texts = found if same else found.replace_strict(known, names, return_dtype=pl.String)
     except (ValueError, pl.exceptions.PolarsError) as error:
         raise _not_its_writers(file, str(error)) from error
-    if rows.null_count() or rows.n_unique() != len(rows):
+    ordered = pl.DataFrame({ROW: rows, VALUE: texts})
+    if rows.null_count() == 0 and not rising(rows):
+        ordered = ordered.sort(ROW)
+    if rows.null_count() or not rising(ordered[ROW]):
         raise BadInputError(f"{file} has a row twice, or no number of a row", solution="start a new run")
-    return pl.DataFrame({ROW: rows, VALUE: texts}).sort(ROW)
+    return ordered
 
 
 def sample(truth: pl.DataFrame, table: pl.DataFrame, file: str, rules: ModelRules) -> Answers | Numbers:
@@ -43,12 +49,15 @@ def sample(truth: pl.DataFrame, table: pl.DataFrame, file: str, rules: ModelRule
     Raises:
         BadInputError: a row has no prediction, or the predictions are not of the policy's task.
     """
-    told = truth.join(by_row(table, PREDICTION, file), on=ROW, how="left", suffix="_told", maintain_order="left")
-    predicted = told[f"{VALUE}_told"]
+    predicted = _in_order(by_row(table, PREDICTION, file), truth[ROW])[VALUE]
     if truth.is_empty() or predicted.null_count():
         raise BadInputError(f"{file} is not about the same rows as the labels", solution=_ONE_RUN)
     if rules.task == "regression":
-        return Numbers(truth=numbers(truth[VALUE], "a label"), predicted=numbers(predicted, "a prediction"))
+        return Numbers(
+            truth=numbers(truth[VALUE], "a label"),
+            predicted=numbers(predicted, "a prediction"),
+            quantiles=quantiles(table, truth[ROW], file),
+        )
     positive = None if rules.positive is None else canonical([rules.positive])[0]
     return answers(truth[VALUE], predicted, probabilities(table, truth[ROW], file), positive)
 
@@ -74,9 +83,7 @@ def probabilities(frame: pl.DataFrame, rows: pl.Series, file: str) -> dict[str, 
         raise _not_its_writers(file, "a probability is of no canonical class")
     if any(frame.schema[name] != pl.Float64 or frame[name].null_count() for name in columns):
         raise _not_its_writers(file, "a probability is no number")
-    order = pl.DataFrame({ROW: rows}).join(
-        frame.select(pl.col(ROW).cast(pl.Int64), *columns), on=ROW, how="left", maintain_order="left"
-    )
+    order = _in_order(frame.select(pl.col(ROW).cast(pl.Int64), *columns), rows)
     found = {name: order[column].to_numpy() for name, column in zip(classes, columns, strict=True)}
     together = np.zeros(len(rows))
     for values in found.values():
@@ -87,6 +94,33 @@ def probabilities(frame: pl.DataFrame, rows: pl.Series, file: str) -> dict[str, 
     if (np.abs(together - 1) > _TOLERANCE).any():
         raise _not_its_writers(file, "the probabilities of a row are not 1 together")
     return found
+
+
+def _in_order(frame: pl.DataFrame, rows: pl.Series) -> pl.DataFrame:
+    """The rows of `frame`, whose own are distinct, with these numbers; null where there is none of a number."""
+    # The independent rows come first and in order; to join them would copy them.
+    if frame[ROW].head(len(rows)).equals(rows):
+        return frame.head(len(rows))
+    return pl.DataFrame({ROW: rows}).join(frame, on=ROW, how="left", maintain_order="left")
+
+
+def quantiles(frame: pl.DataFrame, rows: pl.Series, file: str) -> dict[float, Array]:
+    """By level, rising: the quantile of each of `rows`, in their order; empty where the model gave none.
+
+    Raises:
+        BadInputError: a column is of no level from 0 to 1, there is only one, or a value is no finite number.
+    """
+    columns = [name for name in frame.columns if name.startswith(QUANTILE_PREFIX)]
+    try:
+        levels = {float(name.removeprefix(QUANTILE_PREFIX)): name for name in columns}
+    except ValueError as error:
+        raise _not_its_writers(file, "a quantile is of no level") from error
+    if columns and (len(levels) < 2 or len(levels) < len(columns) or not all(0 < level < 1 for level in levels)):
+        raise _not_its_writers(file, "the quantiles are of no levels from 0 to 1")
+    if any(frame.schema[name] != pl.Float64 or not frame[name].is_finite().all() for name in columns):
+        raise _not_its_writers(file, "a quantile is no finite number")
+    order = _in_order(frame.select(pl.col(ROW).cast(pl.Int64), *columns), rows)
+    return {level: order[levels[level]].to_numpy() for level in sorted(levels)}
 
 
 def _not_its_writers(file: str, what: str) -> BadInputError:

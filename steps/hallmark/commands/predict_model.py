@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
@@ -35,6 +35,7 @@ from hallmark.datasets import (
     PREDICTIONS_FILE,
     PROBABILITY_PREFIX,
     PROBES_FILE,
+    QUANTILE_PREFIX,
     ROW,
     write_frame,
 )
@@ -106,6 +107,8 @@ class _Subject:
     name: str
     model: ModelFile
     questions: Questions
+    quantiles: tuple[float, ...] = ()
+    """The levels that hallmark.yaml declares."""
 
 
 def run(params: Params, context: Context) -> Outcome:
@@ -144,7 +147,9 @@ def run(params: Params, context: Context) -> Outcome:
                 described = (champion.model.format, champion.task, champion.features)
                 subjects.append(_subject(_CHAMPION, params.champion / MODEL_FILE, described, policy, asked, checks))
             described = (model.model.format, model.task, model.data.features)
-            subjects.append(_subject(_CANDIDATE, file, described, policy, questions, checks))
+            candidate, levels = _subject(_CANDIDATE, file, described, policy, questions, checks), model.model.quantiles
+            asked_for = replace(candidate.model, quantiles=len(levels))
+            subjects.append(replace(candidate, model=asked_for, quantiles=tuple(levels)))
             said = _asked(subjects, params.features / FEATURES_FILE, policy, checks, context.say)
         except RefusedError as refusal:
             checks.append(refusal.check)
@@ -232,6 +237,7 @@ def _subject(
         columns=tuple(columns),
         trusted=tuple(policy.model.trusted_types),
         threads=policy.model.performance.threads,
+        quantiles=None,
     )
     return _Subject(name=name, model=model, questions=questions)
 
@@ -297,6 +303,8 @@ def _answer(session: Session, subject: _Subject, checks: list[Check]) -> pl.Data
             answer = process.answer_file(
                 questions.file, columns=model.columns, rows=questions.rows.len(), task=model.task
             )
+            if len(answer.quantiles) != len(subject.quantiles):
+                raise UnfitAnswerError(f"{len(answer.quantiles)} quantiles, where hallmark.yaml declares others")
     except (RefusedByModelError, UnfitAnswerError) as error:
         if subject.name == _CANDIDATE:
             raise
@@ -304,6 +312,8 @@ def _answer(session: Session, subject: _Subject, checks: list[Check]) -> pl.Data
     if subject.name == _CHAMPION:
         checks.append(_champion_check(questions, f"{questions.rows.len()} labels", good=True))
     columns = {f"{PROBABILITY_PREFIX}{name}": values for name, values in answer.probabilities.items()}
+    levels = zip(subject.quantiles, answer.quantiles, strict=True)
+    columns |= {f"{QUANTILE_PREFIX}{level}": values for level, values in levels}
     return pl.DataFrame({ROW: questions.rows, PREDICTION: answer.predictions, **columns}).sort(ROW)
 
 

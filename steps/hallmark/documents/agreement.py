@@ -10,6 +10,7 @@ from hallmark.documents.model import FILE_NAME as MODEL_FILE
 from hallmark.documents.model import Model
 from hallmark.documents.policy import FILE_NAME as POLICY_FILE
 from hallmark.documents.policy import Policy
+from hallmark.documents.rules_model import OF_QUANTILES
 from hallmark.errors import BadInputError
 
 
@@ -29,6 +30,12 @@ def require_agreement(model: Model, policy: Policy) -> None:
             f"{MODEL_FILE} says `task: {model.task}`, but {POLICY_FILE} has limits for a {policy.model.task}"
             f" (model.metrics: {', '.join(policy.model.metrics.limits)})",
             solution=f"correct task in {MODEL_FILE}, or let the policy's owners name limits for a {model.task}",
+        )
+    needed = [name for name in policy.model.metrics.limits if name in OF_QUANTILES]
+    if needed and not model.model.quantiles:
+        raise BadInputError(
+            f"{POLICY_FILE} limits {', '.join(needed)}, which needs quantiles, and {MODEL_FILE} declares none",
+            solution="deliver a model that gives model.quantiles, or let the policy's owners limit other metrics",
         )
     independent = policy.data.independent
     if model.data.label != independent.label:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from hallmark.documents.loading import Document, load
 from hallmark.documents.rules_behaviour import Declared
@@ -64,6 +64,9 @@ class Tests(Document):
     timeout: int = Field(default=900, gt=0, description="Seconds.")
 
 
+Level = Annotated[float, Field(gt=0, lt=1)]
+
+
 class ModelFile(Document):
     format: Literal["skops", "pickle", "joblib", "onnx"] = Field(
         default="skops", description="What the training script writes."
@@ -73,6 +76,19 @@ class ModelFile(Document):
         description="mlflow: it writes an MLflow model folder that holds such a file; only that file is delivered.",
     )
     minimum_accuracy: float | None = Field(default=None, ge=0, le=1, description="May only tighten the policy's.")
+    quantiles: list[Level] = Field(
+        default=[],
+        max_length=20,
+        description="Of a regression: levels, rising, of the quantiles that it gives beside each number. `predict` of "
+        "an estimator then gives 1 + n columns, the number first; an ONNX file has them as its second output.",
+    )
+
+    @field_validator("quantiles")
+    @classmethod
+    def _span(cls, levels: list[float]) -> list[float]:
+        if len(levels) == 1 or sorted(set(levels)) != levels:
+            raise ValueError("name at least two levels, each once and rising, such as [0.05, 0.95]")
+        return levels
 
 
 class Image(Document):
@@ -153,6 +169,8 @@ class Model(Document):
     def _accuracy_is_of_classes(self) -> Self:
         if self.task == "regression" and self.model.minimum_accuracy is not None:
             raise ValueError("model.minimumAccuracy is about classes; a regression has none")
+        if self.task == "classification" and self.model.quantiles:
+            raise ValueError("model.quantiles are of a regression; a class has none")
         return self
 
     @model_validator(mode="after")

@@ -32,9 +32,11 @@ MetricName = Literal[
 ]
 OF_PROBABILITIES = frozenset({"roc_auc", "pr_auc", "log_loss", "brier", "calibration_error"})
 """Metrics that need a probability of each class."""
-OF_NUMBERS = frozenset({"r2", "rmse", "mae", "mape"})
+OF_QUANTILES = frozenset({"coverage", "coverage_error", "pinball_loss"})
+"""Metrics that need quantiles of a regression (`model.quantiles` of hallmark.yaml)."""
+OF_NUMBERS = frozenset({"r2", "rmse", "mae", "mape"}) | OF_QUANTILES
 """Metrics of a regression; all others are of a classification."""
-AT_MOST = frozenset({"log_loss", "brier", "calibration_error", "rmse", "mae", "mape"})
+AT_MOST = frozenset({"log_loss", "brier", "calibration_error", "rmse", "mae", "mape", "coverage_error", "pinball_loss"})
 """Metrics of which less is better."""
 
 
@@ -94,6 +96,16 @@ class Metrics(Document):
     rmse: AtMost | None = Field(default=None, description="Root of the mean squared error, in the label's unit.")
     mae: AtMost | None = Field(default=None, description="Mean absolute error, in the label's unit.")
     mape: AtMost | None = Field(default=None, description="Mean absolute error as a share of the true number.")
+    coverage: ShareAtLeast | None = Field(
+        default=None, description="Share of the rows whose number is between the lowest and the highest quantile."
+    )
+    coverage_error: AtMost | None = Field(
+        default=None,
+        description="Of each quantile how far the share of the rows at or below it is from its level: the largest.",
+    )
+    pinball_loss: AtMost | None = Field(
+        default=None, description="Mean pinball loss of all quantiles, in the label's unit: too wide costs too."
+    )
 
     @model_validator(mode="after")
     def _one_task(self) -> Self:

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from hallmark.datasets import PREDICTION, PROBABILITY_PREFIX, ROW
+from hallmark.datasets import PREDICTION, PROBABILITY_PREFIX, QUANTILE_PREFIX, ROW
 from hallmark.gate_report import Check
 from hallmark.model_files import answers
 from hallmark.model_files.questions import Questions
@@ -30,7 +30,8 @@ def alone_check(process: ModelProcess, model: ModelFile, questions: Questions, t
 
     Args:
         process: one that has loaded the model.
-        told: {row, prediction, perhaps `probability:<class>`}, what it said to all of them before.
+        told: {row, prediction, perhaps `probability:<class>` or `quantile:<level>`}, what it said before to all of
+            them.
 
     Raises:
         RefusedByModelError, UnfitAnswerError: it does not answer, or gives no answer that is one.
@@ -65,8 +66,11 @@ def _same(answer: answers.Answer, before: dict[str, Any]) -> bool:
         for name, value in before.items()
         if name.startswith(PROBABILITY_PREFIX)
     }
+    quantiles = [value for name, value in before.items() if name.startswith(QUANTILE_PREFIX)]
     return (
         same_answer(answer.predictions[0], before[PREDICTION])
+        and len(answer.quantiles) == len(quantiles)
+        and all(same_answer(float(now[0]), value) for now, value in zip(answer.quantiles, quantiles, strict=True))
         and earlier.keys() == answer.probabilities.keys()
         and all(abs(values[0] - earlier[name]) <= TOLERANCE for name, values in answer.probabilities.items())
     )

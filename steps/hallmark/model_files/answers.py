@@ -3,10 +3,10 @@
 Plain numbers with their size known beforehand, and a little JSON for what the classes are called. Nothing in it is
 executable, nothing can grow while it is read, and what is not exactly right raises `UnfitAnswerError`.
 
-    length of the header (4 bytes) | header (JSON) | one number of 8 bytes a row | rows x classes floats of 8 bytes
+    length of the header (4 bytes) | header (JSON) | one number of 8 bytes a row | rows x columns floats of 8 bytes
 
 The header's `kind` says what the numbers are: `int`, `float`, or `label`, places in the header's list `labels`. Its
-`classes` name the probabilities' columns; null: the model gives none.
+`classes` name the columns as probabilities; null: the model gives none. `quantiles` is how many quantiles there are.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 MAXIMUM_LABELS = 10_000
 """Different labels in one answer; a model that names more is not naming classes."""
 MAXIMUM_CLASSES = 1_000
+MAXIMUM_QUANTILES = 20
 MAXIMUM_HEADER_BYTES = 16 << 20
 SUM_TOLERANCE = 1e-6
 """By how much a row's probabilities may differ from 1 in sum."""
@@ -48,14 +49,19 @@ class Answer:
     """A value for each row: Boolean, Int64, Float64 or String."""
     probabilities: dict[str, Floats] = field(default_factory=dict)
     """For each class by its canonical name (`hallmark.labels`), a value for each row; empty: the model gives none."""
+    quantiles: tuple[Floats, ...] = ()
+    """Of a regression: a value for each row and each quantile, in the order in which the model gives them."""
 
 
-def encode(predictions: Any, classes: Sequence[Any] | None = None, probabilities: Any = None) -> bytes:
+def encode(
+    predictions: Any, classes: Sequence[Any] | None = None, probabilities: Any = None, quantiles: Any = None
+) -> bytes:
     """The bytes of an answer.
 
     Args:
         predictions: array (rows,) of labels or numbers.
         classes: the labels that `probabilities`, an array (rows, classes), has columns for; None: there are none.
+        quantiles: instead, an array (rows, quantiles).
 
     Raises:
         UnfitAnswerError: what cannot be written so that it is read as the same.
@@ -68,6 +74,9 @@ def encode(predictions: Any, classes: Sequence[Any] | None = None, probabilities
     if classes is not None:
         header["classes"] = [_plain(label) for label in classes]
         matrix = np.ascontiguousarray(probabilities, dtype="<f8").tobytes()
+    if quantiles is not None:
+        header["quantiles"] = int(quantiles.shape[1])
+        matrix = np.ascontiguousarray(quantiles, dtype="<f8").tobytes()
     text = json.dumps(header).encode()
     return _LENGTH.pack(len(text)) + text + np.ascontiguousarray(numbers).tobytes() + matrix
 
@@ -86,12 +95,13 @@ def decode(data: bytes | bytearray, *, rows: int, task: str) -> Answer:
     Raises:
         UnfitAnswerError: too many or too few values, mixed types, what is no label or not finite, or probabilities
             that are not from 0 to 1, do not sum to 1 within `SUM_TOLERANCE`, or are of a class that stands twice.
+            Quantiles have to be finite; whether they are in order is the judge's to say.
     """
     import numpy as np
 
     header, start = _header(data)
     classes = header["classes"]
-    width = 0 if classes is None else len(classes)
+    width = header["quantiles"] if classes is None else len(classes)
     if len(data) - start != rows * 8 * (1 + width):
         raise UnfitAnswerError(f"{(len(data) - start) // (8 * (1 + width))} labels for {rows} rows")
     end = start + rows * 8
@@ -99,6 +109,13 @@ def decode(data: bytes | bytearray, *, rows: int, task: str) -> Answer:
     predictions = _values(header, numbers)
     if task == "regression" and header["kind"] == "label":
         raise UnfitAnswerError("a regression gives numbers")
+    if width and classes is None:
+        if task != "regression":
+            raise UnfitAnswerError("a classification gives no quantiles")
+        table = np.frombuffer(data, "<f8", count=rows * width, offset=end).reshape(rows, width)
+        if not np.isfinite(table).all():
+            raise UnfitAnswerError("a quantile that is not finite")
+        return Answer(predictions=predictions, quantiles=tuple(table.T))
     if classes is None:
         return Answer(predictions=predictions)
     if task == "regression":
@@ -122,10 +139,13 @@ def together(parts: Sequence[Answer]) -> Answer:
     names = list(parts[0].probabilities)
     if any(list(part.probabilities) != names for part in parts):
         raise UnfitAnswerError("probabilities of other classes for other rows")
+    if any(len(part.quantiles) != len(parts[0].quantiles) for part in parts):
+        raise UnfitAnswerError("another number of quantiles for other rows")
     wanted = pl.Float64 if len(kinds) > 1 else parts[0].predictions.dtype
     return Answer(
         predictions=pl.concat([part.predictions.cast(wanted) for part in parts]),
         probabilities={name: np.concatenate([part.probabilities[name] for part in parts]) for name in names},
+        quantiles=tuple(np.concatenate(columns) for columns in zip(*(part.quantiles for part in parts), strict=True)),
     )
 
 
@@ -172,7 +192,10 @@ def _header(data: bytes | bytearray) -> tuple[dict[str, Any], int]:
         raise UnfitAnswerError("an answer without a list of labels, or with too long a list")
     if classes is not None and (not isinstance(classes, list) or not 1 <= len(classes) <= MAXIMUM_CLASSES):
         raise UnfitAnswerError(f"probabilities of no classes, or of more than {MAXIMUM_CLASSES}")
-    return {"kind": header["kind"], "labels": labels, "classes": classes}, end
+    quantiles = header.get("quantiles", 0)
+    if type(quantiles) is not int or not 0 <= quantiles <= MAXIMUM_QUANTILES or (quantiles and classes is not None):
+        raise UnfitAnswerError(f"quantiles beside probabilities, or more than {MAXIMUM_QUANTILES}")
+    return {"kind": header["kind"], "labels": labels, "classes": classes, "quantiles": quantiles}, end
 
 
 def _values(header: dict[str, Any], numbers: Any) -> pl.Series:

@@ -38,7 +38,7 @@ _DTYPES = {
 class OnnxModel:
     """One session, and how its inputs and outputs are meant."""
 
-    def __init__(self, path: Path, task: str, columns: list[str], threads: int) -> None:
+    def __init__(self, path: Path, task: str, columns: list[str], threads: int, quantiles: int | None = 0) -> None:
         import onnxruntime  # type: ignore[import-untyped]
 
         proto = require_self_contained(path)
@@ -51,6 +51,7 @@ class OnnxModel:
             proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
         self._task = task
+        self._quantiles = quantiles
         self._inputs = {entry.name: _dtype(entry) for entry in self._session.get_inputs()}
         self._columns = columns
         self._whole = len(self._inputs) == 1 and (len(columns) > 1 or next(iter(self._inputs)) not in columns)
@@ -61,7 +62,7 @@ class OnnxModel:
         self._classes = _classes(proto)
 
     def answer(self, frame: pl.DataFrame) -> bytes:
-        """The first output for each row, and the probabilities where there are any."""
+        """The first output for each row, and of the second the probabilities or quantiles where there are any."""
         import numpy as np
 
         outputs = self._session.run(None, self._feeds(frame))
@@ -72,6 +73,14 @@ class OnnxModel:
             raise UnfitModelError(f"predicting {frame.height} rows gave an answer of shape {predictions.shape}")
         if predictions.dtype.kind == "f" and self._task == "classification":
             raise UnfitModelError("its first output holds no labels, but floating-point numbers")
+        if self._task == "regression" and self._quantiles:
+            table = np.asarray(outputs[1], dtype=np.float64) if len(outputs) > 1 else np.empty((frame.height, 0))
+            if table.shape != (frame.height, self._quantiles):
+                raise UnfitModelError(
+                    f"its second output has to hold {self._quantiles} quantiles of {frame.height} rows,"
+                    f" and is of shape {table.shape}"
+                )
+            return encode(predictions.astype(np.float64), quantiles=table)
         if self._task == "regression":
             return encode(predictions.astype(np.float64) if predictions.dtype.kind in "iuf" else predictions)
         classes, matrix = self._probabilities(outputs, frame.height)

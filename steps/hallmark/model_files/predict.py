@@ -29,27 +29,43 @@ class Asked(Protocol):
         ...
 
 
-def load(path: Path, model_format: str, task: str, trusted: list[str], columns: list[str], threads: int) -> Asked:
-    """The model in the file, by the loader that trusts least. Raises whatever a broken file makes a library raise."""
+def load(
+    path: Path,
+    model_format: str,
+    task: str,
+    trusted: list[str],
+    columns: list[str],
+    threads: int,
+    quantiles: int | None = 0,
+) -> Asked:
+    """The model in the file, by the loader that trusts least. Raises whatever a broken file makes a library raise.
+
+    Args:
+        quantiles: that a regression gives beside each number; None: whatever it gives, and they are left out.
+    """
     if model_format == "onnx":
         from hallmark.model_files.onnx_model import OnnxModel
 
-        found: Asked = OnnxModel(path, task, columns, threads)
+        found: Asked = OnnxModel(path, task, columns, threads, quantiles)
         return found
     if model_format == "skops":
         import skops.io  # type: ignore[import-untyped]
 
-        return Estimator(skops.io.load(path, trusted=trusted), task)
+        return Estimator(skops.io.load(path, trusted=trusted), task, quantiles)
     from hallmark.model_files import restricted_pickle
     from hallmark.model_files.allowed import allowed_names
 
-    return Estimator(restricted_pickle.load(path, allowed_names(trusted)), task)
+    return Estimator(restricted_pickle.load(path, allowed_names(trusted)), task, quantiles)
 
 
 class Estimator:
-    """An estimator with scikit-learn's interface."""
+    """An estimator with scikit-learn's interface.
 
-    def __init__(self, model: Any, task: str) -> None:
+    One that gives n quantiles predicts 1 + n columns, the number first, as scikit-learn's estimators of several targets
+    do.
+    """
+
+    def __init__(self, model: Any, task: str, quantiles: int | None = 0) -> None:
         from sklearn.base import is_classifier, is_regressor  # type: ignore[import-untyped]
 
         if not hasattr(model, "predict"):
@@ -61,6 +77,7 @@ class Estimator:
         # One that was fitted with names gets a frame with names, any other an array: the other way round each warns
         # that it does not know which column is which.
         self._named = hasattr(model, "feature_names_in_")
+        self._quantiles = quantiles if task == "regression" else 0
         self._sure = task == "classification" and hasattr(model, "predict_proba")
 
     def answer(self, frame: pl.DataFrame) -> bytes:
@@ -69,6 +86,15 @@ class Estimator:
 
         rows = frame.to_pandas() if self._named else frame.to_numpy()
         predictions = np.asarray(self._model.predict(rows))
+        if predictions.ndim == 2 and self._quantiles is None:
+            predictions = predictions[:, 0]
+        if self._quantiles:
+            if predictions.shape != (frame.height, 1 + self._quantiles):
+                raise UnfitModelError(
+                    f"predicting {frame.height} rows, each a number and {self._quantiles} quantiles,"
+                    f" gave an answer of shape {predictions.shape}"
+                )
+            return encode(predictions[:, 0], quantiles=predictions[:, 1:])
         if predictions.shape != (frame.height,):
             raise UnfitModelError(f"predicting {frame.height} rows gave an answer of shape {predictions.shape}")
         if not self._sure:

@@ -129,7 +129,13 @@ class _Desk:
         asked: dict[str, Any] = json.loads(body)
         _read_only(asked["path"])
         self._model = predict.load(
-            Path(asked["path"]), asked["format"], asked["task"], asked["trusted"], asked["columns"], asked["threads"]
+            Path(asked["path"]),
+            asked["format"],
+            asked["task"],
+            asked["trusted"],
+            asked["columns"],
+            asked["threads"],
+            asked["quantiles"],
         )
         return b""
 

@@ -62,6 +62,8 @@ class ModelFile:
     trusted: tuple[str, ...] = ()
     """Types beyond the loader's own, by full name: the policy's."""
     threads: int = 1
+    quantiles: int | None = 0
+    """That a regression gives beside each number; None: nobody knows, and they are left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +124,7 @@ class ModelProcess:
 
     def load(self, file: ModelFile) -> None:
         """Load the model. Raises RefusedByModelError with the process's own words."""
-        names = ("path", "format", "task", "trusted", "columns", "threads")
+        names = ("path", "format", "task", "trusted", "columns", "threads", "quantiles")
         request = {name: getattr(file, name) for name in names} | {"path": str(file.path)}
         self._ask(wire.LOAD, json.dumps(request).encode())
 

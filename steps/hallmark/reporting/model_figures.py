@@ -27,9 +27,9 @@ from hallmark.reporting.plots import Curve, Point, bars, plane
 
 _SCALES = (
     ("Higher is better", True, frozenset({"accuracy", "balanced_accuracy", "f1", "precision", "recall", "roc_auc",
-                                          "pr_auc", "r2"})),
-    ("Lower is better", False, frozenset({"log_loss", "brier", "calibration_error", "mape"})),
-    ("Errors in the label's unit, lower is better", False, frozenset({"rmse", "mae"})),
+                                          "pr_auc", "r2", "coverage"})),
+    ("Lower is better", False, frozenset({"log_loss", "brier", "calibration_error", "mape", "coverage_error"})),
+    ("Errors in the label's unit, lower is better", False, frozenset({"rmse", "mae", "pinball_loss"})),
 )  # fmt: skip
 """Metrics that share a scale."""
 _DRAWN = 10

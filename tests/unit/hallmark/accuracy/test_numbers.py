@@ -34,6 +34,23 @@ def test_every_metric_is_scikit_learns_on_the_same_resample(rows: list[tuple[flo
         assert math.isclose(found["mape"][index], sk.mean_absolute_percentage_error(*pair), rel_tol=1e-9)
 
 
+@given(rows=st.lists(st.tuples(*[st.floats(-1e6, 1e6)] * 4), min_size=1, max_size=30), seed=st.integers(0, 1000))
+def test_quantiles_have_scikit_learns_pinball_loss_and_the_coverage_that_is_counted(
+    rows: list[tuple[float, ...]], seed: int
+) -> None:
+    truth, low, middle, high = (np.array(side) for side in zip(*rows, strict=True))
+    told = {0.1: np.minimum(low, high), 0.5: middle, 0.9: np.maximum(low, high)}
+    pick = np.random.default_rng(seed).integers(0, len(truth), len(truth))
+    counts = np.bincount(pick, minlength=len(truth))[None, :].astype(float)
+    found = measure(Numbers(truth=truth, predicted=middle, quantiles=told), "coverage")(counts)
+    losses = [sk.mean_pinball_loss(truth[pick], of[pick], alpha=level) for level, of in told.items()]
+    assert found["pinball_loss"][0] == pytest.approx(np.mean(losses), rel=1e-9, abs=1e-12)
+    inside = (told[0.1][pick] <= truth[pick]) & (truth[pick] <= told[0.9][pick])
+    assert found["coverage"][0] == pytest.approx(inside.mean())
+    off = max(abs((truth[pick] <= of[pick]).mean() - level) for level, of in told.items())
+    assert found["coverage_error"][0] == pytest.approx(off)
+
+
 @pytest.mark.parametrize("tiny", [1e-160, 5e-324])
 def test_truths_that_hardly_differ_give_finite_scores(tiny: float) -> None:
     truth = np.array([0.0, tiny, tiny / 2, 0.0])

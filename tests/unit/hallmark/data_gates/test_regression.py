@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 import skops.io  # type: ignore[import-untyped]
@@ -64,6 +65,44 @@ class Numbers:
 @pytest.fixture
 def regression(workshop: Workshop) -> Numbers:
     return Numbers(workshop)
+
+
+def spread(regression: Numbers, width: float) -> None:
+    """A model of several targets: the number, less and more `width` for its quantiles."""
+    frame = regression.workshop.training
+    label = frame[LABEL].to_numpy()
+    targets = np.column_stack([label, label - width, label + width])
+    model = LinearRegression().fit(frame.select(KNOWN).to_numpy(), targets)
+    skops.io.dump(model, regression.workshop.folder("model") / "model.skops")
+    regression.workshop.description["model"] = {"quantiles": [0.05, 0.95]}
+
+
+def test_the_coverage_of_a_models_quantiles_is_judged(regression: Numbers) -> None:
+    regression.workshop.rules["model"]["metrics"] = {
+        "coverage": {"minimum": 0.8, "decide": "bound"}, "coverage_error": {"maximum": 0.1},
+        "pinball_loss": {"maximum": 0.1},
+    }  # fmt: skip
+    regression.workshop.rules["model"]["performance"] = {"latency": {"mean": {"maximum": 10_000}}}
+    spread(regression, 0.35)
+    run = regression.judge()
+    assert run.exit_code == 0, run.told
+    told = pl.read_parquet(regression.workshop.folder("predictions") / "predictions.parquet")
+    assert (told["quantile:0.05"] < told["prediction"]).all()
+    assert (told["quantile:0.95"] > told["prediction"]).all()
+    assert regression.verdict.metrics["coverage"].low < regression.verdict.metrics["coverage"].value
+
+
+def test_a_limit_of_quantiles_needs_a_model_that_declares_some(regression: Numbers) -> None:
+    regression.workshop.rules["model"]["metrics"] = {"coverage": {"minimum": 0.8}}
+    run = regression.workshop.run("prepare-evaluation")
+    assert run.exit_code == 2
+    assert "limits coverage, which needs quantiles" in run.told
+
+
+@pytest.mark.parametrize("levels", [[0.5], [0.9, 0.1], [0.1, 0.1], [0.1, 1.0]])
+def test_levels_that_span_nothing_are_bad_input(regression: Numbers, levels: list[float]) -> None:
+    regression.workshop.description["model"] = {"quantiles": levels}
+    assert regression.workshop.run("prepare-evaluation").exit_code == 2
 
 
 def test_a_good_regression_passes_with_all_its_metrics_in_the_verdict(regression: Numbers) -> None:

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.linear_model import LinearRegression  # type: ignore[import-untyped]
 
 from hallmark.model_files.answers import (
     MAXIMUM_LABELS,
@@ -17,6 +18,7 @@ from hallmark.model_files.answers import (
     maximum_bytes,
     together,
 )
+from hallmark.model_files.predict import Estimator, UnfitModelError
 
 
 def objects(*values: object) -> Any:
@@ -178,3 +180,25 @@ def test_pieces_make_the_whole_answer() -> None:
 def test_pieces_that_do_not_fit_together_are_refused(one: Answer, other: Answer) -> None:
     with pytest.raises(UnfitAnswerError, match=r"mixed|other classes"):
         together([one, other])
+
+
+@pytest.mark.parametrize("quantiles", [0, 1, 3, 4])
+def test_an_estimator_has_to_give_just_the_quantiles_that_were_declared(quantiles: int) -> None:
+    rows = pl.DataFrame({"a": [1.0, 2.0, 4.0], "b": [0.0, 1.0, 0.0]})
+    targets = rows["a"].to_numpy()[:, None] + np.array([0.0, -1.0, 1.0])
+    asked = Estimator(LinearRegression().fit(rows.to_numpy(), targets), "regression", quantiles)
+    with pytest.raises(UnfitModelError, match="of shape"):
+        asked.answer(rows)
+    found = decode(
+        Estimator(LinearRegression().fit(rows.to_numpy(), targets), "regression", 2).answer(rows),
+        rows=3, task="regression",
+    )  # fmt: skip
+    assert [of.tolist() for of in found.quantiles] == [pytest.approx(of) for of in targets.T[1:]]
+    assert together([found, found]).quantiles[0].tolist() == pytest.approx([*targets[:, 1], *targets[:, 1]])
+
+
+@pytest.mark.parametrize("told", [-1, 21, True, 1.0, "2", None])
+def test_a_number_of_quantiles_that_is_none_is_no_answer(told: Any) -> None:
+    text = json.dumps({"kind": "float", "labels": [], "classes": None, "quantiles": told}).encode()
+    with pytest.raises(UnfitAnswerError):
+        decode(struct.pack("!I", len(text)) + text + bytes(8 * 22), rows=1, task="regression")
