@@ -41,6 +41,7 @@ invariance:
   - {name: where people live, columns: [region], minimumShare: 0.95}
   - {name: sex, columns: [sex]}
 importance: {maximumShare: 0.8}
+explanations: {examples: 2, rows: 600}
 """
 OWN = "directional: [{name: longer hours, column: hours_per_week, shift: 5, class: above}]"
 

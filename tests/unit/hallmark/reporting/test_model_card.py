@@ -102,7 +102,8 @@ def test_the_text_has_the_sections_of_a_model_card_and_marks_the_makers_words() 
     text = card_text.to_markdown(card_of(a_run()))
     assert re.findall("^## (.*)$", text, re.MULTILINE) == [
         *("Model details", "Intended use", "Factors", "Metrics", "Evaluation data", "Training data", "Groups by mint"),
-        *("Weakest slices", "Importance of the features", "Performance", "Ethical considerations"),
+        *("Weakest slices", "Importance of the features", "Why row 7 got 0.9 (head) and not 0.5, the mean"),
+        *("Performance", "Ethical considerations"),
         *("Caveats and recommendations", "Limits and outcome"),
     ]
     assert "**What it is for** (the maker says): Tossing." in text
