@@ -55,8 +55,15 @@ def judge_behaviour(
                 f"the groups are not about the {found.height} labelled rows",
                 solution="hand over the results of one run",
             )
-        more = [name for name in groups.columns if name == ROW or name not in features.columns]
-        table = by_row(features, "the features").join(beside.select(more), on=ROW, how="left", maintain_order="left")
+        more = [name for name in groups.columns if name not in features.columns]
+        if more:
+            ordered = by_row(features, "the features")
+            # Rows that are not the labels' are found out by whoever looks at the table.
+            table = (
+                ordered.with_columns(beside.select(more))
+                if ordered[ROW].equals(beside[ROW])
+                else ordered.join(beside.select(ROW, *more), on=ROW, how="left", maintain_order="left")
+            )
     numbers = labels.select(ROW, NUMBER).cast({ROW: pl.Int64}) if NUMBER in labels.columns else None
     return together(_parts(table, features, found, predictions, rules, key, own, offered, numbers, shown))
 

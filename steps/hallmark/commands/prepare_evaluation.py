@@ -99,8 +99,8 @@ def run(params: Params, context: Context) -> Outcome:
         independent_artifact = Artifact(uri=independent.file, digest=independent_digest)
         # The champion may ask for other features than the candidate; which, only its signed verdict tells later on.
         others = [name for name in offered if name not in model.data.features] if policy.model.champion else []
-        complete = _complete(independent, model, grouped, others)
-        rows, prints, order = _shuffled(complete, model, seed=independent_digest)
+        # Nothing else holds on to the rows in their first order: of large data there is room for two copies, not three.
+        rows, prints, order = _shuffled(_complete(independent, model, grouped, others), model, seed=independent_digest)
     number = pl.int_range(rows.height, eager=True).alias(ROW)
     features = pl.DataFrame([number, *rows.select(model.data.features)])
     write_frame(features.hstack(rows.select(others)), params.features / FEATURES_FILE)

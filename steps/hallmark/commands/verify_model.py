@@ -11,6 +11,7 @@ delivery. The verdict is written also when it refuses; only a passing one is eve
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -35,8 +36,9 @@ from hallmark.evidence import Evidence, read_evidence
 from hallmark.files import sha256_file
 from hallmark.findings import Findings, together
 from hallmark.gate_report import Check, decide, failures
-from hallmark.handed_over import Handed, Measured, if_there, measure
+from hallmark.handed_over import Handed, Measured, measure
 from hallmark.image_reference import image
+from hallmark.inputs.errors import told
 from hallmark.performance.document import PERFORMANCE_FILE, read_performance
 from hallmark.performance.document import Measured as Performance
 from hallmark.performance.judgement import judge_performance
@@ -208,12 +210,21 @@ def _behaviour(params: Params, policy: Policy, measured: Measured) -> Findings:
         measured.predictions,
         policy.model.behaviour,
         task=policy.model.task,
-        groups=if_there(params.labels / GROUPS_FILE),
+        groups=_groups(params.labels / GROUPS_FILE, features.columns),
         key=measured.probes,
         own=model.behaviour,
         offered=policy.data.independent.features,
         shown=policy.data.quality.failing_rows,
     )
+
+
+def _groups(file: Path, given: Sequence[str]) -> pl.DataFrame | None:
+    """What the model was not given: the rest lies beside the features and may be as large as they are."""
+    if not file.exists():
+        return None
+    with told(file.name):
+        known = pl.scan_parquet(file).collect_schema().names()
+        return pl.read_parquet(file, columns=[ROW, *(name for name in known if name not in given)])
 
 
 def _mistakes(policy: Policy, measured: Measured) -> Findings:
