@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from hallmark.tools.cosign import Cosign, PrivateKey, Signer, parse_signatures, 
 from hallmark.verdict import Verdict
 
 from .supply_chain_images import POLICY_WITH_KEY, digest, verdict_content
+from .supply_chain_statements import DIFFERENT
 
 IMAGE = Image(repository="registry.example.com/releases/iris", digest=digest("a"))
 BUILDER = "https://hallmark.dev/builders/tekton/v1"
@@ -72,6 +74,19 @@ def test_what_is_made_from_a_verdict_is_what_is_asked_for(verdict: Verdict, poli
     assert same("provenance", made, {**made, "runDetails": {**made["runDetails"], "metadata": {}}})
     other = provenance(verdict, IMAGE.repository, builder=BUILDER, base_image=f"x.io/base@{digest('8')}")
     assert not same("provenance", made, other)
+
+
+@pytest.mark.parametrize(("kind", "change", "complaint"), DIFFERENT)
+def test_what_says_something_else_than_the_verdict_is_refused(
+    verdict: Verdict, policy_folder: Path, kind: Any, change: Callable[[dict[str, Any]], None], complaint: str
+) -> None:
+    policy = load_policy(policy_folder)
+    made = {"provenance": provenance(verdict, IMAGE.repository, builder=BUILDER), "tests": result_of_tests(verdict)}
+    predicate = json.loads(json.dumps(made[kind]))
+    change(predicate)
+    checks = predicate_checks(kind, predicate, verdict, IMAGE, policy, places(IMAGE, policy))
+    told = [f"NO  {check.name}: {check.value}" for check in checks if not check.passed]
+    assert any(complaint in text for text in told), told
 
 
 def test_a_dependency_that_stands_twice_is_refused(verdict: Verdict, policy_folder: Path) -> None:
