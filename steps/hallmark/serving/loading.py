@@ -104,7 +104,9 @@ class _Estimator:
     def predict(self, rows: Any) -> list[Any]:
         if self._frame is not None:
             rows = self._frame(rows, columns=list(self._features)).infer_objects()
-        found: list[Any] = self._model.predict(rows).tolist()
+        answer = self._model.predict(rows)
+        # A regression that gives quantiles has them beside the number, which comes first.
+        found: list[Any] = (answer[:, 0] if answer.ndim == 2 else answer).tolist()
         return found
 
 

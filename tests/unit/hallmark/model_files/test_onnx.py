@@ -56,6 +56,20 @@ def test_a_regression_gives_numbers(tmp_path: Path) -> None:
     assert asked(path, rows, "regression").predictions.to_list() == [11.5, 22.5]
 
 
+def test_the_second_output_of_a_regression_holds_the_quantiles_that_were_declared(tmp_path: Path) -> None:
+    rows = pl.DataFrame({"a": [1.0, 2.0], "b": [10.0, 20.0]})
+    model = onnx_files.regressor()
+    number = model.graph.output[0].name
+    model.graph.node.append(onnx.helper.make_node("Concat", [number, number], ["quantiles"], axis=1))
+    model.graph.output.append(onnx.helper.make_tensor_value_info("quantiles", onnx.TensorProto.FLOAT, [None, 2]))
+    path = onnx_files.write(tmp_path / "model.onnx", model)
+    found = decode(OnnxModel(path, "regression", rows.columns, 1, 2).answer(rows), rows=2, task="regression")
+    assert [of.tolist() for of in found.quantiles] == [[11.5, 22.5], [11.5, 22.5]]
+    assert asked(path, rows, "regression").quantiles == ()
+    with pytest.raises(UnfitModelError, match="its second output has to hold 3 quantiles"):
+        OnnxModel(path, "regression", rows.columns, 1, 3).answer(rows)
+
+
 def test_the_classes_of_a_matrix_may_be_named_by_the_metadata(rows: pl.DataFrame, tmp_path: Path) -> None:
     model = onnx_files.linear(zipmap=False)
     onnx.helper.set_model_props(model, {"classes": json.dumps(["x", "y", "z"])})
