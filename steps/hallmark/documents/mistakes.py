@@ -65,6 +65,9 @@ PATTERNS = {
     r'^[^"\r\n\x00-\x08\x80-\U0010ffff]$': "a single character, such as , or ;",
     r"^[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)?$": "a table's name, or schema.table",
     r"^B\d{3}$": "a rule of bandit, such as B101",
+    r"^\S+$": "a text without blanks",
+    r"^(/[^/]+)+$": "a path in the image from its root, such as /usr/bin/su",
+    r"^[a-z0-9.+-]+$": "a type of Package URL in lower case, such as npm or golang",
 }
 """What a pattern of the documents asks for. A test holds that each has words."""
 
