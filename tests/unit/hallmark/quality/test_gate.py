@@ -86,7 +86,7 @@ def test_an_empty_table_is_bad_input() -> None:
         ("overlap: []", "did you mean overlaps?"),
         ("leakage: {maximumScor: 1}", "did you mean maximumScore?"),
         ("failingRows: {personel: [name]}", "did you mean personal?"),
-        ("duplicates: {maximum: 1.5}", "correct duplicates.maximum"),
+        ("duplicates: {maximum: 1.5}", "write at most 1"),
     ],
 )
 def test_a_misspelt_rule_is_bad_input_with_the_nearest_one(policy: str, said: str) -> None:
