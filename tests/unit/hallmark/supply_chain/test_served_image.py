@@ -19,7 +19,7 @@ from hallmark.image_builder import builder
 from hallmark.tools import skopeo
 
 from .supply_chain_helpers import Called
-from .supply_chain_images import Registries, digest
+from .supply_chain_images import Registries, digest, small_root
 from .test_build_image import Build, base, build, files, reference, source
 
 __all__ = ["base", "build", "source"]
@@ -99,6 +99,18 @@ def test_a_model_that_was_changed_on_the_way_or_a_base_that_is_not_there_is_refu
     missing = build(base_image=base.partition("@")[0] + "@" + digest("9"))
     assert missing.code == 3, missing.output
     assert build(credential="").code == 3
+
+
+def test_of_a_base_for_several_platforms_this_machines_image_is_taken(
+    build: Build, registries: Registries, served: Path
+) -> None:
+    repository = f"{registries.candidates.address}/base/several"
+    index = registries.push(repository, {}, as_index=True, layer_tar=small_root())
+    called = build(base_image=f"{repository}@{index}")
+    assert called.code == 0, called.output
+    told = skopeo.manifest(*reference(registries, called))
+    assert len(told["layers"]) == 3
+    assert told["annotations"][image_labels.BASE_DIGEST] == index
 
 
 @pytest.mark.parametrize(
