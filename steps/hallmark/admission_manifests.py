@@ -10,6 +10,7 @@ Sources: the CRDs of openshift/api, policy-controller 0.13 and Kyverno 1.19; wha
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -205,43 +206,54 @@ def _beside(policy: Policy) -> dict[str, str]:
 
 
 def _conditions(admitted: Admitted) -> Iterator[dict[str, Any]]:
-    """What the verdict has to say, in Kyverno's words; JMESPath gives null for what is missing, which equals nothing.
+    """What the verdict has to say, as JMESPath that has to be true.
 
-    Left to Rego and to verify-image: an interval's width, and whether the time is one to come.
+    Kyverno's own operators take text for numbers, and an asterisk in the verdict for anything. JMESPath compares
+    exactly, orders numbers only, and gives null for what is missing, which Kyverno takes for an error. Left to Rego and
+    to verify-image: an interval's width, and whether the time is one to come.
     """
     policy = admitted.policy
 
-    def asked(key: str, operator: str, value: Any, message: str) -> dict[str, Any]:
-        return {"key": f"{{{{ {key} }}}}", "operator": operator, "value": value, "message": message}
+    def asked(expression: str, message: str) -> dict[str, Any]:
+        return {"key": f"{{{{ {expression} }}}}", "operator": "Equals", "value": True, "message": message}
 
-    yield asked("passed", "Equals", True, "the verdict is a refusal")
-    yield asked("model.name", "Equals", policy.metadata.name, "the verdict is about another model")
-    yield asked("policy", "AnyIn", accepted(policy, admitted.policy_digest), "the verdict is by another policy")
-    yield asked("length(checks)", "GreaterThan", 0, "the verdict has no checks")
-    yield asked("length(checks[?passed != `true`])", "Equals", 0, "the verdict has a check that failed")
+    yield asked("passed", "the verdict is a refusal")
+    yield asked(f"model.name == {_literal(policy.metadata.name)}", "the verdict is about another model")
+    editions = _literal(accepted(policy, admitted.policy_digest))
+    yield asked(f"contains({editions}, policy)", "the verdict is by another policy")
+    yield asked("length(checks) > `0`", "the verdict has no checks")
+    yield asked("length(checks[?passed != `true`]) == `0`", "the verdict has a check that failed")
     for name in required_checks(policy):
-        yield asked(f"length(checks[?name == '{name}'])", "GreaterThan", 0, f"the verdict has no check {name}")
+        yield asked(f"length(checks[?name == {_literal(name)}]) > `0`", f"the verdict has no check {name}")
     for gate in policy.required_gates:
-        yield asked(f'gates."{gate}".passed', "Equals", True, f"the gate {gate} has not passed")
+        yield asked(f'gates."{gate}".passed', f"the gate {gate} has not passed")
     if policy.source.repositories:
-        # Two braces would begin a variable of Kyverno's.
-        urls = [url.replace("{{", "\\{{") for url in policy.source.repositories]
-        yield asked("source.repository", "AnyIn", urls, "the source is another repository")
-    yield asked("data.rows", "GreaterThanOrEquals", policy.model.minimum_rows, "judged on too few rows")
-    yield asked("data.overlap", "LessThanOrEquals", policy.data.maximum_overlap, "too many rows were trained on")
+        urls = _literal(policy.source.repositories)
+        yield asked(f"contains({urls}, source.repository)", "the source is another repository")
+    yield asked(f"data.rows >= {_literal(policy.model.minimum_rows)}", "judged on too few rows")
+    yield asked(f"data.overlap <= {_literal(policy.data.maximum_overlap)}", "too many rows were trained on")
     for name, limit in policy.model.metrics.limits.items():
-        key, operator, value = _metric(name, limit)
-        yield asked(key, operator, value, f"{name} misses the policy's limit")
+        yield asked(_metric(name, limit), f"{name} misses the policy's limit")
     if policy.signing.valid_for is not None:
-        hours = f"{policy.signing.valid_for * 24}h"
-        yield asked("time_since('', judgedAt, '')", "DurationLessThan", hours, "the verdict has expired")
+        age = {"key": "{{ time_since('', judgedAt, '') }}", "operator": "LessThan"}
+        yield {**age, "value": f"{policy.signing.valid_for * 24}h", "message": "the verdict has expired"}
 
 
-def _metric(name: str, limit: Limit) -> tuple[str, str, float]:
+def _metric(name: str, limit: Limit) -> str:
     end = "value" if limit.decide == "estimate" else "low" if isinstance(limit, AtLeast) else "high"
     if isinstance(limit, AtLeast):
-        return f'metrics."{name}".{end}', "GreaterThanOrEquals", limit.minimum
-    return f'metrics."{name}".{end}', "LessThanOrEquals", limit.maximum
+        return f'metrics."{name}".{end} >= {_literal(limit.minimum)}'
+    return f'metrics."{name}".{end} <= {_literal(limit.maximum)}'
+
+
+def _literal(value: Any) -> str:
+    """A JSON literal of JMESPath; braces, which would end Kyverno's variable, and backticks by their numbers."""
+    text = json.dumps(value)
+    if not isinstance(value, (int, float)):
+        text = text.replace("`", "\\u0060")
+        # JSON's own brackets of a list are square, so that every brace here stands in a text.
+        text = text.replace("{", "\\u007b").replace("}", "\\u007d")
+    return f"`{text}`"
 
 
 def _set(names: list[str]) -> str:
