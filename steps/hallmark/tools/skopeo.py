@@ -143,7 +143,7 @@ def push_layout(folder: Path, name: str, target: str, tag: str, registry: Regist
     argv = ["skopeo", "--insecure-policy", "copy", "--quiet", "--preserve-digests"]
     argv += [f"--dest-authfile={registry.authfile}", f"--dest-tls-verify={str(registry.tls_verify).lower()}"]
     argv += [f"--digestfile={digestfile}", f"oci:{folder}:{name}", f"docker://{target}:{tag}"]
-    process.run(argv, timeout=1800)
+    registry_calls.run(argv, [registry.authfile], timeout=1800)
     require_digest(f"the pushed {target}:{tag}", digestfile.read_text(encoding="utf-8").strip(), digest)
 
 
