@@ -222,8 +222,8 @@ def _files(path: Path) -> Iterator[tuple[str, bytes]]:
         for count, file in enumerate(sorted(path.rglob("*.json"))):
             _require_few(path, count, file.stat().st_size, file.name)
             yield file.name, file.read_bytes()
-        for archive in sorted(path.rglob("*.zip")):
-            yield from _files(archive)
+        for packed in sorted(path.rglob("*.zip")):
+            yield from _files(packed)
         return
     try:
         with zipfile.ZipFile(path) as archive:

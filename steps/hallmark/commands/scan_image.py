@@ -17,8 +17,10 @@ import datetime
 import json
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hallmark import __version__
 from hallmark.code_gate import baseline, licences
@@ -147,12 +149,30 @@ def _config(folder: Path, digest: str) -> bytes:
     """The image's configuration, whose digest its manifest names, whose digest is the image's."""
     manifest = folder / "manifest.json"
     require_digest("the image's manifest", sha256_file(manifest), digest)
-    told = str((json.loads(manifest.read_bytes()).get("config") or {}).get("digest", ""))
+    told = str(_object(_object(manifest.read_bytes()).get("config")).get("digest", ""))
     file = folder / told.removeprefix("sha256:")
     if not DIGEST.fullmatch(told) or not file.is_file() or file.stat().st_size > MAXIMUM_CONFIG:
-        raise BadInputError("the image has no configuration that is read here", solution="build the image anew")
+        raise _no_configuration()
     require_digest("the image's configuration", sha256_file(file), told)
     return file.read_bytes()
+
+
+def _object(value: object) -> dict[str, Any]:
+    """A JSON object, or the one in a text. Raises BadInputError where it is none."""
+    try:
+        found = json.loads(value) if isinstance(value, bytes) else value
+    except (ValueError, RecursionError) as error:
+        raise _no_configuration() from error
+    if not isinstance(found, dict):
+        raise _no_configuration()
+    return found
+
+
+def _no_configuration() -> BadInputError:
+    return BadInputError(
+        "the image has no configuration that is read here",
+        solution="build the image anew with a tool that follows OCI's image specification",
+    )
 
 
 def _scan(
@@ -165,28 +185,30 @@ def _scan(
     today: datetime.date,
 ) -> Scanned:
     started = _now()
-    settings = json.loads(config)
+    settings = _object(config)
+    _object(settings.get("config") or {})
     kept, tree = folder / "kept", folder / "tree"
     kept.mkdir()
     context.say(f"reading {len(layers)} layers")
     files = filesystem.read(layers, kept, wanted)
     filesystem.lay_out(relevant(files), tree)
-    context.say("looking for packages")
-    catalogue = syft.catalogue(tree)
+    context.say("looking for packages" + (" and for secrets" if rules.secrets.enabled else ""))
+    packaged, secrets = 0, list[Finding]()
+    with ThreadPoolExecutor(1) as beside:
+        asked = beside.submit(syft.catalogue, tree)
+        if rules.secrets.enabled:
+            digests = set() if rules.secrets.packaged else listed_digests(files)
+            secrets, packaged = contents.secrets(files, config, folder / "secrets", listed=digests)
+        catalogue = asked.result()
     found = packages(catalogue.artifacts, rules.licences, tree)
     findings = [
+        *secrets,
         *contents.privileged(files.root, rules.files),
         *contents.writable(files.root, rules.files),
         *(contents.root_user(settings, files.root) if rules.user == "not-root" else []),
     ]
     if rules.licences.enabled:
         findings += licences.judge(map(licensed, filter(is_python, found)), rules.licences, where="scan.licences")
-    packaged = 0
-    if rules.secrets.enabled:
-        context.say("looking for secrets")
-        digests = set() if rules.secrets.packaged else listed_digests(files)
-        secrets, packaged = contents.secrets(files, config, folder / "secrets", listed=digests)
-        findings += secrets
     known = None
     if database is not None:
         context.say(f"looking {len(found)} packages up")

@@ -25,6 +25,8 @@ from hallmark.image_layers import CHUNK_BYTES, _BoundedHeader, _readable, _unpac
 WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
 """How a layer says that a file, or all that a folder had before, is gone (layer.md, "Whiteouts")."""
 CAPABILITIES = "SCHILY.xattr.security.capability"
+BLOCK = 1 << 16
+"""Bytes that tarfile reads at once, and copies for each header: small ones are quicker."""
 _HEAD = 8192
 """Bytes in which a text has no NUL; git and grep tell binaries so too."""
 
@@ -130,6 +132,8 @@ def lay_out(files: Mapping[str, Entry], folder: Path) -> None:
 def clean(name: str) -> str:
     """A path of an archive as one from the root: `./usr//bin/` is `usr/bin`; empty for the root itself.
 
+    Bytes that are no UTF-8 are told as `\\xff`: reports are UTF-8.
+
     Raises:
         BadInputError: it leads out of the root.
     """
@@ -139,7 +143,7 @@ def clean(name: str) -> str:
             f"a layer of the image holds the name {name[:200]!r}, which leads out of its root",
             solution="build the image anew with a tool that writes proper layers",
         )
-    return "/".join(parts)
+    return "/".join(parts).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def _apply(root: dict[str, Entry], layer: Sequence[Entry]) -> None:
@@ -192,7 +196,7 @@ class _Reading:
             file.open("rb") as raw,
             _unpacking(raw, what) as stream,
             tarfile.open(
-                fileobj=cast("Any", _Counted(stream, self)), mode="r|", tarinfo=_BoundedHeader, bufsize=CHUNK_BYTES
+                fileobj=cast("Any", _Counted(stream, self)), mode="r|", tarinfo=_BoundedHeader, bufsize=BLOCK
             ) as archive,
         ):
             while (member := archive.next()) is not None:
@@ -238,8 +242,8 @@ class _Reading:
 
     def _content(self, entry: Entry, content: IO[bytes]) -> Entry:
         """The entry with its content, if that is worth keeping. What is skipped costs reading all the same."""
-        head = content.read(_HEAD)
-        text = b"\0" not in head and entry.size <= self._bounds.text_bytes
+        head = content.read(min(entry.size, CHUNK_BYTES))
+        text = b"\0" not in head[:_HEAD] and entry.size <= self._bounds.text_bytes
         if not (text or self._wanted(entry.path) or _is_program(entry, head)):
             self.left_out += 1
             return entry

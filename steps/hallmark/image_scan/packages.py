@@ -43,6 +43,7 @@ PYTHON = "pypi"
 STATUS = "var/lib/dpkg/status"
 LISTS = (".dist-info/RECORD", ".md5sums", ".list", ".shlibs", ".symbols", ".templates")
 """What installers write about a package: names, digests and questions, which are the same for everybody."""
+MAXIMUM_DATABASE = 256 << 20
 MAXIMUM_METADATA = 4 << 20
 """Bytes of one METADATA file that are read."""
 
@@ -86,12 +87,23 @@ DATABASES = (
 
 
 def relevant(files: FileSystem) -> dict[str, Entry]:
-    """The files that tell of packages, by path: all that syft's cataloguers look at."""
-    return {
+    """The files that tell of packages, by path: all that syft's cataloguers look at.
+
+    Raises:
+        BadInputError: one of them is larger than any database of packages.
+    """
+    found = {
         path: entry
         for path, entry in files.root.items()
         if entry.content is not None and (not entry.text or _tells(path))
     }
+    for path, entry in found.items():
+        if entry.size > MAXIMUM_DATABASE:
+            raise BadInputError(
+                f"{path[:200]} in the image has {entry.size} bytes, more than a file that tells of packages may have",
+                solution="build the image without it",
+            )
+    return found
 
 
 def _tells(path: str) -> bool:

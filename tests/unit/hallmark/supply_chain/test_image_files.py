@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from hallmark.code_gate import advisories
+from hallmark.commands import scan_image
 from hallmark.documents.rules_code import Licences
 from hallmark.documents.rules_scan import Files, ScanVulnerabilities
 from hallmark.errors import BadInputError
@@ -95,6 +97,24 @@ def test_contents_that_are_kept_are_bounded_and_a_layer_that_is_cut_is_no_layer(
     (tmp_path / "cut").mkdir()
     with pytest.raises(BadInputError, match="damaged"):
         seen(tmp_path / "cut", gzip.compress(layer([member("text", b"a" * 9000)]))[:-20])
+
+
+def test_a_name_that_is_no_text_is_told_in_one(tmp_path: Path) -> None:
+    found = seen(tmp_path, layer([member("app/\udcff", b"x", mode=0o4755)]))
+    assert [one.file for one in contents.privileged(found.root, Files())] == ["app/\\xff"]
+
+
+def test_a_database_of_packages_beyond_all_measure_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hallmark.image_scan.packages.MAXIMUM_DATABASE", 100)
+    found = seen(tmp_path, layer([member("var/lib/dpkg/status", b"x" * 101)]))
+    with pytest.raises(BadInputError, match="var/lib/dpkg/status in the image has 101 bytes"):
+        relevant(found)
+
+
+@pytest.mark.parametrize("config", [b"", b"[]", b"{", b'{"config": []}', b'{"config": "x"}'])
+def test_a_configuration_that_is_none_is_bad_input(config: bytes) -> None:
+    with pytest.raises(BadInputError, match="no configuration that is read here"):
+        scan_image._object(scan_image._object(config).get("config") or 0)
 
 
 def test_only_regular_files_are_laid_out_and_none_of_them_elsewhere(tmp_path: Path) -> None:
@@ -277,6 +297,8 @@ def test_a_zip_is_read_as_the_files_in_it(tmp_path: Path) -> None:
     found = known(tmp_path, found=[skops, deb("1-1")])
     assert statuses(found) == {"G-1": "refused"}
     assert found.newest == datetime.date(2026, 5, 30)
+    # check-code is given the same folder.
+    assert advisories.load(tmp_path / "osv").total == 1
 
 
 @pytest.mark.parametrize(
