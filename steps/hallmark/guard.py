@@ -219,7 +219,9 @@ def _follow(child: subprocess.Popen[bytes], heard: FileIO, output: _Output, dead
             if left <= 0:
                 return True
             if not ready.get_map():
-                time.sleep(min(left, _POLL))
+                # Not a plain sleep: most programs end right after they have closed their output.
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    child.wait(min(left, _POLL))
             elif ready.select(min(left, _POLL)) and output.take(heard) == b"":
                 ready.unregister(heard)
     return False
