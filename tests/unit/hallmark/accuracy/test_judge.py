@@ -10,7 +10,7 @@ from hallmark.accuracy.classes import Answers, answers
 from hallmark.accuracy.judge import Judged, judge_classes, judge_numbers, numbers
 from hallmark.accuracy.numbers import Numbers
 from hallmark.documents.loading import parse
-from hallmark.documents.rules_model import AT_MOST, OF_NUMBERS, MetricName, Metrics
+from hallmark.documents.rules_model import AT_MOST, OF_NUMBERS, OF_QUANTILES, MetricName, Metrics
 from hallmark.errors import BadInputError
 from hallmark.judgement import wilson_interval
 
@@ -137,11 +137,26 @@ def test_what_is_no_finite_number_is_bad_input(text: str) -> None:
         numbers(["1", text], "a label")
 
 
+@pytest.mark.parametrize("decide", ["estimate", "bound"])
+@pytest.mark.parametrize("name", sorted(OF_QUANTILES))
+def test_each_limit_of_quantiles_refuses_just_beyond_it(name: str, decide: str) -> None:
+    plain = predicted()
+    quantiles = {0.1: plain.predicted - 1.1, 0.5: plain.predicted + 0.1, 0.9: plain.predicted + 1.3}
+    sample = Numbers(truth=plain.truth, predicted=plain.predicted, quantiles=quantiles)
+    metric = judged(sample, "r2: {minimum: 0}").metrics[name]
+    assert metric.low < metric.value < metric.high
+    key, sign = ("maximum", 1) if name in AT_MOST else ("minimum", -1)
+    edge = metric.value if decide == "estimate" else metric.high if name in AT_MOST else metric.low
+    for step, passed in ((1e-9, True), (-1e-9, False)):
+        found = judged(sample, f"{name}: {{{key}: {edge + sign * step!r}, decide: {decide}}}").findings
+        assert [check.passed for check in found.checks] == [passed]
+    with pytest.raises(BadInputError, match="needs quantiles"):
+        judged(plain, f"{name}: {{{key}: 0.5}}")
+
+
 def test_the_figures_name_every_metric() -> None:
     found = judged(scored(), "roc_auc: {minimum: 0.5}").findings.figures
     assert [figure["name"] for figure in found["metrics"]] == [name for name in METRICS if name not in OF_NUMBERS]
-    assert "accuracy" not in found
-    assert judged(scored(), "accuracy: {minimum: 0.5}").findings.figures["accuracy"]["minimum"] == 0.5
 
 
 def test_a_class_too_rare_for_the_resamples_leaves_its_bound_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
