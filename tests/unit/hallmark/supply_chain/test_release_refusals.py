@@ -67,9 +67,14 @@ def objects(registries: Registries, image: str) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("kept", "expected"),
-    [("legacy", [1, 3, 0]), ("bundle", [0, 0, 4]), ("both", [1, 3, 4])],
-    ids=lambda value: str(value),
+    ("cosign_version", "kept", "expected"),
+    [
+        ("2.6", "bundle", [0, 0, 4]),
+        ("2.6", "both", [1, 3, 4]),
+        ("3.1", "legacy", [1, 3, 0]),
+        ("3.1", "both", [1, 3, 4]),
+    ],
+    indirect=["cosign_version"],
 )
 def test_what_sign_image_writes_holds_for_verify_image_and_for_plain_cosign_and_is_written_once(
     cosign_version: str,
