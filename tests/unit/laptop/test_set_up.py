@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hallmark.documents.policy import load_policy
 from hallmark.errors import BadInputError
 from hallmark.process import run
 from laptop.base_image import BaseImage
@@ -167,3 +168,19 @@ def test_steps_are_shown_programs_and_not_what_lies_beside_them(world, sides, tm
     shown = [Path(word.partition("=")[2]) for word in tkn_solo(project, tmp_path) if word.startswith("--tools=")]
     assert TOOLS / "bin" in shown
     assert not any((TOOLS / name).is_relative_to(folder) for folder in shown for name in ("step-images", "base-image"))
+
+
+def test_the_policys_place_of_production_is_this_machines_in_every_level(world, sides):
+    """Else every comparison on a laptop would be refused: the operators' repository is another one there."""
+    policy = sides.validators / "policy"
+    text = (policy / "policy.yaml").read_text()
+    (policy / "team.yaml").write_text(text)
+    rules = yaml.safe_load(text)
+    del rules["model"]["champion"]
+    (policy / "policy.yaml").write_text(yaml.safe_dump({"extends": "team.yaml", **rules}))
+    project = set_up(world, sides, "iris")
+    champion = load_policy(project.policy).model.champion
+    assert [str(place) for place in champion.production] == [
+        "git://127.0.0.1:7/iris-config.git main production/kustomization.yaml"
+    ]
+    assert "git.example.com/operators" in (policy / "team.yaml").read_text()
