@@ -1,4 +1,4 @@
-"""cosign 3, which is not what is delivered: built from the sources that tools/cosign3 pins, to be tested with as well."""
+"""cosign 3, which is not what is delivered: built from what tools/cosign3 pins, to be tested with as well."""
 
 from __future__ import annotations
 
