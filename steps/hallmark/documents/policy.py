@@ -36,8 +36,8 @@ class Lfs(Document):
     server: Fixed[str | None] = Field(
         default=None,
         pattern=r"^https?://[^\s/@]+/\S*$",
-        description="URL of the LFS server, where it is not the repository's own; the git credential is sent to it if its"
-        " `policies` list this policy.",
+        description="URL of the LFS server, where it is not the repository's own; the git credential is sent to it if "
+        "its `policies` list this policy.",
     )
     maximum_bytes: Lower[int] = Field(default=16 << 30, ge=1, description="Of all objects of a commit together.")
     timeout: Lower[int] = Field(default=3600, gt=0, description="Seconds that fetching may take.")
