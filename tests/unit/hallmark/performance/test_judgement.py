@@ -132,7 +132,7 @@ def test_more_rounds_are_wanted_while_an_interval_that_decides_straddles(decide:
         ("batch: {latency: {p95: {maximum: 5}}}", "needs 200 questions"),
         ("rounds: 20", "maximumRounds"),
         ("latency: {p90: {maximum: 5}}", "p90"),
-        ("latency: {mean: {maximum: 0}}", "greater than 0"),
+        ("latency: {mean: {maximum: 0}}", "more than 0"),
     ],
 )
 def test_a_rule_that_cannot_be_kept_is_bad_input(text: str, words: str) -> None:
