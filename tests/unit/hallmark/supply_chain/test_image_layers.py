@@ -88,6 +88,7 @@ def test_what_is_no_regular_file_with_that_digest_is_not_the_model(tmp_path: Pat
         (layer(member("model", b"x" * 5000))[:2000], "damaged"),
         (b"\x1f\x8bnonsense", "damaged"),
     ],
+    ids=["zstd", "text", "half-gzip", "half-tar", "gzip-of-nonsense"],
 )
 def test_a_layer_that_cannot_be_read_is_never_taken_for_an_empty_one(tmp_path: Path, data: bytes, words: str) -> None:
     with pytest.raises(BadInputError, match=words):
