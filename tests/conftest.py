@@ -9,3 +9,8 @@ from hypothesis import settings
 settings.register_profile("stable", derandomize=True, deadline=None)
 settings.register_profile("search", deadline=None, print_blob=True)
 settings.load_profile("stable")
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Bytes stand in no test's name: what is packed has the time in it, and processes side by side want one name."""
+    return f"{len(val)} bytes" if isinstance(val, bytes) else None
