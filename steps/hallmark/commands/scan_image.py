@@ -191,6 +191,7 @@ def _scan(
     kept.mkdir()
     context.say(f"reading {len(layers)} layers")
     files = filesystem.read(layers, kept, wanted)
+    _require_layers(settings, files.diff_ids)
     filesystem.lay_out(relevant(files), tree)
     context.say("looking for packages" + (" and for secrets" if rules.secrets.enabled else ""))
     packaged, secrets = 0, list[Finding]()
@@ -227,6 +228,15 @@ def _scan(
         created=str(settings.get("created") or ""),
         started=started,
     )
+
+
+def _require_layers(settings: dict[str, Any], found: Sequence[str]) -> None:
+    """By what the configuration says of a layer, a node takes one that it has already for it, and unpacks nothing."""
+    if _object(settings.get("rootfs")).get("diff_ids") != list(found):
+        raise BadInputError(
+            "the image's configuration names other layers than the image has (rootfs.diff_ids)",
+            solution="build the image anew with a tool that follows OCI's image specification",
+        )
 
 
 def _bill(params: Params, model: Model, scanned: Scanned) -> str:

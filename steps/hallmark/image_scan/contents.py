@@ -16,6 +16,7 @@ FILES_TOOL = "files"
 CONFIG = "image-configuration.json"
 STICKY, EVERYBODY = 0o1000, 0o002
 MAXIMUM_PASSWD = 1 << 20
+MAXIMUM_USER = (1 << 31) - 1
 
 
 def privileged(root: Mapping[str, Entry], rules: Files) -> list[Finding]:
@@ -50,7 +51,8 @@ def root_user(config: Mapping[str, Any], root: Mapping[str, Entry]) -> list[Find
     number = int(name) if name.isascii() and name.isdigit() else _numbers(root).get(name)
     if number is None:
         said = f"the image starts as {name!r}, who is not in its /etc/passwd" if name else "the image names no user"
-    elif number == 0:
+    elif number == 0 or number > MAXIMUM_USER:
+        # A number that is too large for a runtime becomes another one there, and may become 0 (CVE-2024-40635).
         said = f"the image starts as root (USER {user})"
     else:
         return []
@@ -85,15 +87,18 @@ def looked_at(found: Sequence[Finding]) -> dict[str, int]:
 
 
 def _numbers(root: Mapping[str, Entry]) -> dict[str, int]:
-    """User names of the image's /etc/passwd; the first line of a name counts, as for the C library."""
+    """User names of the image's /etc/passwd. Of several lines with a name the first one counts for most; here the
+    lowest number does, and what is no number is 0, as runtimes have it (moby/sys, user.parseLine)."""
     entry = root.get("etc/passwd")
     if entry is None or entry.content is None or entry.size > MAXIMUM_PASSWD:
         return {}
     found: dict[str, int] = {}
-    for line in entry.content.read_text(encoding="utf-8", errors="replace").splitlines():
-        fields = line.split(":")
-        if len(fields) > 2 and fields[2].isascii() and fields[2].isdigit():
-            found.setdefault(fields[0], int(fields[2]))
+    # Only a line feed ends a line: splitlines() would see further ends, and so other users than a runtime does.
+    for line in entry.content.read_text(encoding="utf-8", errors="replace").split("\n"):
+        fields = line.strip().split(":")
+        if len(fields) > 2:
+            number = int(fields[2]) if fields[2].isascii() and fields[2].isdigit() else 0
+            found[fields[0]] = min(number, found.get(fields[0], number))
     return found
 
 

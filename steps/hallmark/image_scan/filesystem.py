@@ -3,8 +3,8 @@
 A layer is a tar archive (OCI image specification, layer.md); what stands in it was written by somebody else. So no
 name in it ever becomes a path here: contents that are worth reading are kept under numbers in a folder of our own, and
 only regular files below known names are laid out for a tool, without links. How many entries, bytes and seconds
-reading costs is bounded. A name that leads out of the root, or a layer that cannot be read to its end, is bad input:
-who looked at a part of an image has not looked at it.
+reading costs is bounded. A name that leads out of the root, a layer that cannot be read to its end, or one that others
+would read differently (`headers`) is bad input: who looked at a part of an image has not looked at it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, Literal, cast
 
 from hallmark.errors import BadInputError
-from hallmark.image_layers import CHUNK_BYTES, _BoundedHeader, _readable, _unpacking
+from hallmark.image_layers import CHUNK_BYTES, _readable, _unpacking
+from hallmark.image_scan.headers import PlainHeader, odd
 
 WHITEOUT, OPAQUE = ".wh.", ".wh..wh..opq"
 """How a layer says that a file, or all that a folder had before, is gone (layer.md, "Whiteouts")."""
@@ -79,6 +80,8 @@ class FileSystem:
     """What a container sees, by path."""
     left_out: int
     """Regular files that are no texts, or too large ones."""
+    diff_ids: tuple[str, ...] = ()
+    """The digest of each layer unpacked, by which container runtimes know it."""
 
 
 def read(
@@ -105,7 +108,7 @@ def read(
         what = f"layer {number} of {len(layers)}"
         with _readable(what):
             _apply(root, list(reading.layer(layer, number, what, root)))
-    return FileSystem(entries=reading.entries, root=root, left_out=reading.left_out)
+    return FileSystem(entries=reading.entries, root=root, left_out=reading.left_out, diff_ids=tuple(reading.diff_ids))
 
 
 def lay_out(files: Mapping[str, Entry], folder: Path) -> None:
@@ -186,19 +189,22 @@ class _Reading:
     def __init__(self, kept: Path, wanted: Callable[[str], bool], bounds: Bounds, clock: Callable[[], float]) -> None:
         self.entries: list[Entry] = []
         self.left_out = 0
+        self.diff_ids: list[str] = []
         self._kept, self._wanted, self._bounds, self._clock = kept, wanted, bounds, clock
         self._unpacked, self._room, self._until = bounds.unpacked_bytes, bounds.kept_bytes, clock() + bounds.seconds
 
     def layer(self, file: Path, number: int, what: str, below: Mapping[str, Entry]) -> Iterator[Entry]:
         """The entries of a layer; `below`: what the layers under it make, for hard links into them."""
         here: dict[str, Entry] = {}
-        with (
-            file.open("rb") as raw,
-            _unpacking(raw, what) as stream,
-            tarfile.open(
-                fileobj=cast("Any", _Counted(stream, self)), mode="r|", tarinfo=_BoundedHeader, bufsize=BLOCK
-            ) as archive,
-        ):
+        with file.open("rb") as raw, _unpacking(raw, what) as stream:
+            counted = _Counted(stream, self)
+            yield from self._members(counted, number, here, below)
+            self.diff_ids.append(f"sha256:{counted.digest.hexdigest()}")
+
+    def _members(
+        self, stream: _Counted, number: int, here: dict[str, Entry], below: Mapping[str, Entry]
+    ) -> Iterator[Entry]:
+        with tarfile.open(fileobj=cast("Any", stream), mode="r|", tarinfo=PlainHeader, bufsize=BLOCK) as archive:
             while (member := archive.next()) is not None:
                 entry = self._entry(archive, member, number, ChainMap(here, cast("dict[str, Entry]", below)))
                 # tarfile would keep every header of the archive.
@@ -210,6 +216,9 @@ class _Reading:
                 here[entry.path] = entry
                 self.entries.append(entry)
                 yield entry
+            while rest := cast("Any", archive).fileobj.read(CHUNK_BYTES):
+                if any(rest):
+                    raise odd("something behind its end")
 
     def _entry(
         self, archive: tarfile.TarFile, member: tarfile.TarInfo, layer: int, known: Mapping[str, Entry]
@@ -218,7 +227,7 @@ class _Reading:
         if not path:
             return None
         if member.islnk():
-            return self._hard_link(path, clean(member.linkname), layer, known)
+            return self._hard_link(path, member, layer, known)
         kind: Kind = "file" if member.isreg() else "folder" if member.isdir() else "device"
         entry = Entry(
             path=path,
@@ -232,13 +241,20 @@ class _Reading:
         content = archive.extractfile(member) if entry.kind == "file" else None
         return entry if content is None or not member.size else self._content(entry, content)
 
-    def _hard_link(self, path: str, target: str, layer: int, known: Mapping[str, Entry]) -> Entry:
-        if (found := known.get(target)) is None or found.kind == "folder":
+    def _hard_link(self, path: str, member: tarfile.TarInfo, layer: int, known: Mapping[str, Entry]) -> Entry:
+        """The file that it links to; runtimes give it the mode and the capabilities of the link's own header."""
+        if (found := known.get(clean(member.linkname))) is None or found.kind == "folder":
             raise BadInputError(
                 f"layer {layer} of the image links {path[:200]!r} to a file that is not there",
                 solution="build the image anew with a tool that writes proper layers",
             )
-        return replace(found, path=path, layer=layer)
+        return replace(
+            found,
+            path=path,
+            layer=layer,
+            mode=found.mode | (member.mode & 0o7777),
+            capabilities=found.capabilities or CAPABILITIES in member.pax_headers,
+        )
 
     def _content(self, entry: Entry, content: IO[bytes]) -> Entry:
         """The entry with its content, if that is worth keeping. What is skipped costs reading all the same."""
@@ -276,14 +292,16 @@ def _is_program(entry: Entry, head: bytes) -> bool:
 
 
 class _Counted:
-    """A stream that tells how much of it was read."""
+    """A stream that tells how much of it was read, and its digest."""
 
     def __init__(self, stream: BinaryIO, reading: _Reading) -> None:
         self._stream, self._reading = stream, reading
+        self.digest = hashlib.sha256()
 
     def read(self, size: int) -> bytes:
         data = self._stream.read(size)
         self._reading.count(len(data))
+        self.digest.update(data)
         return data
 
 

@@ -115,7 +115,12 @@ def look_up(
     wanted: dict[Ecosystem, set[str]] = {}
     subjects: list[tuple[Package, Ecosystem, str, str]] = []
     left_out: Counter[str] = Counter()
-    for package in found[:MAXIMUM_PACKAGES]:
+    if len(found) > MAXIMUM_PACKAGES:
+        raise BadInputError(
+            f"the image has {len(found)} packages, more than the {MAXIMUM_PACKAGES} that are looked up",
+            solution="build the image with fewer packages",
+        )
+    for package in found:
         if package.kind in rules.leave_out:
             left_out[package.kind] += 1
             continue

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import datetime
 import gzip
+import hashlib
 import itertools
 import json
 import subprocess
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -99,6 +101,66 @@ def test_contents_that_are_kept_are_bounded_and_a_layer_that_is_cut_is_no_layer(
         seen(tmp_path / "cut", gzip.compress(layer([member("text", b"a" * 9000)]))[:-20])
 
 
+def archive(info: tarfile.TarInfo, at: int, field: bytes) -> bytes:
+    """An archive of one setuid program in whose header another field stands, and the sum is right."""
+    header = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    header[at : at + len(field)] = field
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header) + b"x".ljust(512, b"\0") + bytes(1024)
+
+
+def extended(kind: bytes, record: bytes) -> bytes:
+    info, _ = member("extended", record, type=kind)
+    return info.tobuf(tarfile.USTAR_FORMAT) + record.ljust(512, b"\0")
+
+
+EVIL = member("su", b"x", mode=0o4755)[0]
+PLAIN = archive(EVIL, 257, b"ustar\x0000")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        # Go reads mode 4755, tarfile mode 0.
+        pytest.param(archive(EVIL, 100, b"\x000004755"), "a number that is none", id="mode"),
+        # Go reads on, tarfile takes it for the end.
+        pytest.param(archive(EVIL, 100, b"\x81\0\0\0\0\0\x09\xed"), "a number that is none", id="end"),
+        pytest.param(PLAIN[:1024] + b"q" * 512 + PLAIN, "a number that is none", id="no header"),
+        pytest.param(PLAIN[:1024] + PLAIN[:257] + b"X" + PLAIN[258:], "damaged", id="sum"),
+        pytest.param(PLAIN[:1100], "damaged", id="cut"),
+        # tarfile reads /usr/bin/su, which may be setuid, Go /su.
+        pytest.param(archive(EVIL, 345, b"usr/bin"), "no long names", id="prefix"),
+        pytest.param(extended(b"x", b"30 GNU.sparse.name=usr/bin/su\n") + PLAIN, "a sparse file", id="sparse"),
+        pytest.param(extended(b"x", b"8 path=\n") + PLAIN, "an empty path", id="empty"),
+        pytest.param(extended(b"x", b"9 size= 1\n") + PLAIN, "no plain number", id="number"),
+        pytest.param(extended(b"g", b"19 path=usr/bin/su\n") + PLAIN, "of the type b'g'", id="global"),
+        pytest.param(
+            extended(b"L", b"usr/bin/su\0") + extended(b"x", b"8 path=x\n") + PLAIN, "several extended", id="several"
+        ),
+        pytest.param(PLAIN + b"x", "behind its end", id="behind"),
+    ],
+)
+def test_a_layer_that_a_container_runtime_would_read_differently_is_refused(
+    tmp_path: Path, data: bytes, words: str
+) -> None:
+    (tmp_path / "plain").mkdir()
+    assert [one.file for one in contents.privileged(seen(tmp_path / "plain", PLAIN).root, Files())] == ["su"]
+    with pytest.raises(BadInputError, match=words):
+        seen(tmp_path, data)
+
+
+def test_a_layer_is_known_by_the_digest_of_what_is_unpacked(tmp_path: Path) -> None:
+    data = layer(debian()) + bytes(20_000)
+    found = seen(tmp_path, gzip.compress(data)).diff_ids
+    assert found == (f"sha256:{hashlib.sha256(data).hexdigest()}",)
+    scan_image._require_layers({"rootfs": {"diff_ids": list(found)}}, found)
+    others: list[dict[str, Any]] = [{}, {"diff_ids": []}, {"diff_ids": [*found, *found]}, {"diff_ids": ["sha256:0"]}]
+    for other in others:
+        with pytest.raises(BadInputError, match="names other layers"):
+            scan_image._require_layers({"rootfs": other}, found)
+
+
 def test_a_name_that_is_no_text_is_told_in_one(tmp_path: Path) -> None:
     found = seen(tmp_path, layer([member("app/\udcff", b"x", mode=0o4755)]))
     assert [one.file for one in contents.privileged(found.root, Files())] == ["app/\\xff"]
@@ -158,11 +220,18 @@ def test_only_regular_files_are_laid_out_and_none_of_them_elsewhere(tmp_path: Pa
         ("00", "starts as root"),
         ("nobody", "not in its /etc/passwd"),
         ("model", ""),
+        ("twice", "starts as root"),
+        ("odd", "starts as root"),
+        ("4294967296", "starts as root"),
         ("1001:0", ""),
     ],
 )
 def test_an_image_that_starts_as_root_or_as_nobody_knows_whom_is_told(tmp_path: Path, user: str, said: str) -> None:
-    found = contents.root_user({"config": {"User": user}}, seen(tmp_path, layer(debian())).root)
+    users = (
+        b"root:x:0:0::/root:/bin/sh\nmodel:x:1001:0::/app:\n"
+        b"a\x0ctwice:x:1001:0::/:\n twice:x:0:0::/:\nodd:x:zero:0::/:\nodd:x:1001:0::/:\n"
+    )
+    found = contents.root_user({"config": {"User": user}}, seen(tmp_path, layer([member("etc/passwd", users)])).root)
     assert [said in one.message for one in found] == ([True] if said else [])
 
 
@@ -175,16 +244,18 @@ def test_rights_are_seen_in_modes_and_in_capabilities(tmp_path: Path) -> None:
                 member("a/group", b"x", mode=0o2755),
                 member("a/capable", b"x", mode=0o755, pax_headers=capable),
                 member("a/allowed", b"x", mode=0o4755),
+                member("plain", b"x"),
                 member("a/folder", type=FOLDER, mode=0o2775),
                 member("b/open", type=FOLDER, mode=0o777),
                 member("b/tmp", type=FOLDER, mode=0o1777),
                 member("b/link", type=LINK, linkname="x", mode=0o777),
                 member("b/hard", type=HARD, linkname="a/group"),
+                member("b/raised", type=HARD, linkname="plain", mode=0o4755),
             ]
         ),
     ).root
     rules = Files.model_validate({"setuid": ["/a/allowed"]})
-    assert [one.file for one in contents.privileged(found, rules)] == ["a/capable", "a/group", "b/hard"]
+    assert [one.file for one in contents.privileged(found, rules)] == ["a/capable", "a/group", "b/hard", "b/raised"]
     assert [one.file for one in contents.writable(found, rules)] == ["b/open"]
 
 
@@ -324,5 +395,9 @@ def test_a_kind_of_package_that_nobody_can_look_up_is_an_error_or_left_out_by_th
     assert known(tmp_path, found=[binary, deb("1-1")], leaveOut=["binary"]).left_out == {"binary": 1}
     with pytest.raises(BadInputError, match="no package of the image could be looked up"):
         known(tmp_path, found=[binary], leaveOut=["binary"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(vulnerabilities, "MAXIMUM_PACKAGES", 1)
+        with pytest.raises(BadInputError, match="has 2 packages, more than the 1"):
+            known(tmp_path, found=[binary, deb("1-1")], leaveOut=["binary"])
     with pytest.raises(BadInputError, match="'no-version' is no version"):
         known(tmp_path, advisory("A-1", "openssl", "Debian:12", "9", modified="2026-06-01"), found=[deb("no-version")])
