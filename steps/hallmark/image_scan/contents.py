@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ FILES_TOOL = "files"
 CONFIG = "image-configuration.json"
 STICKY, EVERYBODY = 0o1000, 0o002
 MAXIMUM_PASSWD = 1 << 20
+_SITE = re.compile(r"(.*(?:site|dist)-packages)/(.+)", re.DOTALL)
 MAXIMUM_USER = (1 << 31) - 1
 
 
@@ -72,13 +75,32 @@ def secrets(
     Raises:
         ToolFailedError: gitleaks is missing, failed, or passed over a file.
     """
-    folder.mkdir()
     texts = [entry for entry in files.entries if entry.text]
     looked = [entry for entry in texts if entry.sha256 not in listed and entry.md5 not in listed]
-    for number in sorted({entry.layer for entry in looked}):
-        lay_out({one.path: one for one in looked if one.layer == number}, folder / f"layer-{number}")
+    laid = _laid(looked)
+    lay_out(laid, folder)
     (folder / image).write_bytes(config)
-    return gitleaks.check_tree(folder, allow_suppressions=False), len(texts) - len(looked)
+    found = gitleaks.check_tree(folder, allow_suppressions=False)
+    named = [replace(one, file=f"layer-{laid[one.file].layer}/{laid[one.file].path}" if one.file in laid else one.file)
+             for one in found]  # fmt: skip
+    return named, len(texts) - len(looked)
+
+
+def _laid(texts: Sequence[Entry]) -> dict[str, Entry]:
+    """Each text by a name of its own, also where a layer holds two of one name.
+
+    gitleaks passes over Python's folders (`lib/python3.11`, `venv/lib`) by their names, for it takes what lies there
+    for other people's. In an image that is where one's own code is installed: it is laid out without these names.
+    """
+    found: dict[str, Entry] = {}
+    folders: dict[str, int] = {}
+    for entry in texts:
+        name = entry.path
+        if inside := _SITE.fullmatch(entry.path):
+            name = f"packages-{folders.setdefault(inside[1], len(folders))}/{inside[2]}"
+        name = f"layer-{entry.layer}/{name}"
+        found[f"again-{len(found)}/{name}" if name in found else name] = entry
+    return found
 
 
 def looked_at(found: Sequence[Finding]) -> dict[str, int]:

@@ -180,6 +180,12 @@ def test_a_secret_in_a_layer_counts_also_where_a_later_one_hides_it(scan: Scan) 
     assert scan(*images, rules="baseline: accepted.yaml").code == 0
 
 
+def test_a_secret_in_a_folder_of_python_or_in_the_first_of_two_files_of_one_name_counts(scan: Scan) -> None:
+    places = ["usr/lib/python3.11/site-packages/own.py", "app/venv/lib/python3.11/site-packages/own.py", "app/twice"]
+    scan(layer([*PLAIN, *(member(place, KEY) for place in places), member("app/twice", b"nothing")]))
+    assert {file for _, file in scan.findings} == {f"layer-1/{place}" for place in places}
+
+
 def test_files_that_a_package_lists_are_read_for_secrets_if_the_policy_asks(scan: Scan) -> None:
     image = layer([*debian(), *distribution("sample", "1.0", docs=KEY)])
     called = scan(image, rules="secrets: {packaged: true}")
