@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,13 +12,16 @@ from typing import Any
 
 from hallmark import process, registry_calls
 from hallmark.errors import BadInputError, ToolFailedError
-from hallmark.files import DIGEST, require_digest
+from hallmark.files import DIGEST, require_digest, sha256_bytes
 from hallmark.image_reference import Image
 
 MANIFESTS = (
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 )
+LAYER = re.compile(r"application/vnd\.(oci\.image\.layer\.v1|docker\.image\.rootfs\.diff)\.tar([.+](gzip|zstd))?")
+LAZY = "containerd.io/snapshot/"
+"""How annotations begin by which a node starts an image before it has its layers."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,13 +157,16 @@ def download(image: Image, registry: Registry, folder: Path, *, maximum_bytes: i
     skopeo compares every layer with its digest. What they weigh is told by the manifest, whose digest is the image's.
 
     Raises:
-        BadInputError: it is a list of images, or heavier than `maximum_bytes`.
+        BadInputError: it is a list of images, has layers that are kept or read elsewhere, or is heavier than
+            `maximum_bytes`.
         ToolFailedError: the registry does not answer or let us in, or takes longer than `timeout` seconds.
     """
     manifest = _json(_inspect(image, registry, "--raw"), image)
     layers = manifest.get("layers")
     if not isinstance(layers, list) or not layers or not all(map(_is_layer, layers)):
-        raise BadInputError(f"{image} is no single image with layers", solution="build and push it for one platform")
+        raise BadInputError(
+            f"{image} is no single image with layers", solution="build and push it for one platform"
+        )
     if sum(layer["size"] for layer in layers) > maximum_bytes:
         raise BadInputError(
             f"the layers of {image} are larger than {maximum_bytes} bytes; nothing was fetched",
@@ -174,6 +181,12 @@ def download(image: Image, registry: Registry, folder: Path, *, maximum_bytes: i
 def _is_layer(layer: Any) -> bool:
     found = layer if isinstance(layer, dict) else {}
     digest, size = found.get("digest"), found.get("size")
+    # What has addresses of its own is fetched from there, and what is annotated so is read by a list of its own.
+    notes = found.get("annotations") or {}
+    if found.get("urls") or not isinstance(notes, dict) or any(str(key).startswith(LAZY) for key in notes):
+        return False
+    if LAYER.fullmatch(str(found.get("mediaType"))) is None:
+        return False
     return isinstance(digest, str) and DIGEST.fullmatch(digest) is not None and isinstance(size, int) and size >= 0
 
 
@@ -192,6 +205,12 @@ def _inspect(image: Image, registry: Registry, what: str, accept: tuple[int, ...
             f"the registry does not give {image}: {done.last_words}",
             solution=registry_calls.solution(done)
             or "check that the registry answers, that the credential may read there, and that the image exists",
+        )
+    # skopeo 1.9 prints whatever the registry gives for a digest, where the manifest is all that is asked for.
+    if what == "--raw" and done.exit_code == 0 and sha256_bytes(done.stdout.encode()) != image.digest:
+        raise ToolFailedError(
+            f"the registry gives another manifest than the one of {image}",
+            solution="see who has changed what lies in the registry, or stands between it and this step",
         )
     return done
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -190,3 +193,45 @@ def test_an_authority_that_is_none_is_bad_input(tmp_path: Path, text: str) -> No
 )
 def test_only_what_may_go_well_in_a_moment_is_tried_again(words: str, again: bool) -> None:
     assert registry_calls.transient(Completed(exit_code=1, stdout="", stderr=words)) is again
+
+
+def test_a_manifest_that_is_not_the_one_of_the_digest_is_not_believed() -> None:
+    """A registry that gives a list of other images for a digest; skopeo itself prints it."""
+
+    class Lying(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = b'{"schemaVersion": 2, "manifests": []}'
+            self.send_response(200)
+            self.send_header("Content-Type", "application/vnd.oci.image.index.v1+json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Lying) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        asked = Image(repository=f"127.0.0.1:{server.server_port}/releases/iris", digest=f"sha256:{'2' * 64}")
+        with docker_config(None) as authfile:
+            registry = skopeo.Registry(authfile=authfile, tls_verify=False)
+            for ask in (skopeo.platforms, skopeo.manifest, skopeo.labels, skopeo.require):
+                with pytest.raises(ToolFailedError, match="another manifest than the one of"):
+                    ask(asked, registry)
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("more", "taken"),
+    [
+        ({}, True),
+        ({"mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip"}, True),
+        ({"urls": ["https://example.com/layer"]}, False),
+        ({"mediaType": "application/vnd.oci.image.layer.nondistributable.v1.tar"}, False),
+        ({"mediaType": "application/vnd.in-toto+json"}, False),
+        ({"annotations": {"containerd.io/snapshot/stargz/toc.digest": f"sha256:{'0' * 64}"}}, False),
+    ],
+)
+def test_only_layers_that_the_registry_keeps_and_everybody_unpacks_are_taken(more: dict[str, Any], taken: bool) -> None:
+    plain = {"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": f"sha256:{'1' * 64}", "size": 1}
+    assert skopeo._is_layer({**plain, **more}) is taken
