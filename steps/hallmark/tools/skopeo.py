@@ -164,9 +164,7 @@ def download(image: Image, registry: Registry, folder: Path, *, maximum_bytes: i
     manifest = _json(_inspect(image, registry, "--raw"), image)
     layers = manifest.get("layers")
     if not isinstance(layers, list) or not layers or not all(map(_is_layer, layers)):
-        raise BadInputError(
-            f"{image} is no single image with layers", solution="build and push it for one platform"
-        )
+        raise BadInputError(f"{image} is no single image with layers", solution="build and push it for one platform")
     if sum(layer["size"] for layer in layers) > maximum_bytes:
         raise BadInputError(
             f"the layers of {image} are larger than {maximum_bytes} bytes; nothing was fetched",
