@@ -6,7 +6,6 @@ Not a part of `make cluster-up`: OpenShift Pipelines brings it, and Hallmark wor
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import yaml
 
@@ -21,20 +20,18 @@ from laptop import go_tools
 
 MODULE, PACKAGE = "github.com/tektoncd/chains", "github.com/tektoncd/chains/cmd/controller"
 NAME, NAMESPACE = "tekton-chains-controller", "tekton-chains"
-SIGNED = "chains.tekton.dev/signed"
-FINALIZER = "chains.tekton.dev"
+USER = f"system:serviceaccount:{NAMESPACE}:{NAME}"
+PREFIX = "chains.tekton.dev/"
 
 SETTINGS = {
     "artifacts.taskrun.format": "slsa/v2alpha4",
-    "artifacts.taskrun.storage": "tekton,oci",
+    "artifacts.taskrun.storage": "tekton",
     "artifacts.pipelinerun.format": "slsa/v2alpha4",
-    "artifacts.pipelinerun.storage": "tekton,oci",
-    "artifacts.oci.format": "simplesigning",
-    "artifacts.oci.storage": "oci",
-    # The registries of this machine are on plain HTTP.
-    "storage.oci.repository.insecure": "true",
+    "artifacts.pipelinerun.storage": "tekton",
+    # Chains 0.26 asks a registry on plain HTTP for the image by HTTPS, even where it is told to write by HTTP.
+    "artifacts.oci.storage": "",
 }
-"""https://tekton.dev/docs/chains/config/; what docs/install.md asks for."""
+"""https://tekton.dev/docs/chains/config/: what it signs stands in the annotations of the runs."""
 
 
 def start(keys: Mapping[str, bytes]) -> None:
@@ -48,7 +45,7 @@ def start(keys: Mapping[str, bytes]) -> None:
         go_tools.build(SOURCES / "chains", PACKAGE, program)
     image = STATE / "images" / f"{NAME}.tar"
     archive(image, reference=reference(NAME), files={"/ko-app/controller": program}, entrypoint=["/ko-app/controller"])
-    containerd.import_image(image)
+    containerd.import_image(image, reference(NAME))
     image.unlink()
     objects = manifests(module_folder("chains", MODULE) / "config", "*.yaml", {f"ko://{PACKAGE}": reference(NAME)})
     kubectl.apply(*(item for item in objects if item["kind"] == "Namespace"), server_side=True)
@@ -65,26 +62,30 @@ def start(keys: Mapping[str, bytes]) -> None:
 
 def stop() -> None:
     """Remove the controller, and what it has put on runs so that they wait for it before they are deleted."""
-    kubectl.kubectl("delete", "namespace", NAMESPACE, "--wait=true", "--timeout=60s", timeout=70)
+    kubectl.kubectl("scale", "deployment", NAME, f"--namespace={NAMESPACE}", "--replicas=0")
     for kind in ("taskrun", "pipelinerun"):
         for item in kubectl.items(kind, namespace=PIPELINES_NAMESPACE, selector=""):
-            kept = [name for name in item["metadata"].get("finalizers", []) if name != FINALIZER]
-            if len(kept) != len(item["metadata"].get("finalizers", [])):
+            there = item["metadata"].get("finalizers", [])
+            kept = [name for name in there if not name.startswith(PREFIX)]
+            if kept != there:
                 patch = yaml.safe_dump({"metadata": {"finalizers": kept}})
                 what = ["patch", kind, item["metadata"]["name"], f"--namespace={PIPELINES_NAMESPACE}"]
-                kubectl.kubectl(*what, "--type=merge", f"--patch={patch}")
+                # Nobody else may change a run that was started.
+                kubectl.kubectl(*what, "--type=merge", f"--patch={patch}", f"--as={USER}")
+    kubectl.kubectl("delete", "namespace", NAMESPACE, "--wait=true", "--timeout=60s", timeout=70)
 
 
-def signed(kind: str, name: str) -> dict[str, Any]:
-    """The run once Chains has signed it. Raises ToolFailedError where it does not within three minutes."""
+def noted(kind: str, name: str) -> dict[str, str]:
+    """What Chains has written on a run, without its prefix, once it is done with it.
 
-    def found() -> dict[str, Any]:
-        return kubectl.get(kind, name, namespace=PIPELINES_NAMESPACE) or {"metadata": {}}
+    Raises:
+        ToolFailedError: it was not within three minutes.
+    """
 
-    until(
-        lambda: SIGNED in found()["metadata"].get("annotations", {}),
-        f"Tekton Chains to sign the {kind} {name}",
-        seconds=180,
-        pause=1,
-    )
+    def found() -> dict[str, str]:
+        item = kubectl.get(kind, name, namespace=PIPELINES_NAMESPACE) or {"metadata": {}}
+        there = item["metadata"].get("annotations", {}).items()
+        return {key.removeprefix(PREFIX): value for key, value in there if key.startswith(PREFIX)}
+
+    until(lambda: "signed" in found(), f"Tekton Chains to sign the {kind} {name}", seconds=180, pause=1)
     return found()

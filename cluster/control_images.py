@@ -56,7 +56,7 @@ def load(say: Say) -> None:
         # The images of the shell and of pods' namespaces are started as root by those who use them.
         user = "0:0" if name == "busybox" else "65532:65532"
         archive(target, reference=reference(name), files=files, entrypoint=_entrypoint(name, files), user=user)
-        containerd.import_image(target)
+        containerd.import_image(target, reference(name))
         target.unlink()
         stamp.write_text(contents)
 
