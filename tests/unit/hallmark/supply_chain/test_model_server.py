@@ -70,6 +70,22 @@ def call(port: int, method: str, path: str, body: bytes = b"", **headers: str) -
         connection.close()
 
 
+def until(condition: Callable[[], bool], what: str) -> None:
+    for _ in range(600):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"waited for {what}")
+
+
+def listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except ConnectionRefusedError:
+        return False
+    return True
+
+
 def wait_until_ready(process: subprocess.Popen[str], port: int) -> None:
     for _ in range(600):
         assert process.poll() is None
@@ -263,19 +279,21 @@ def test_an_onnx_model_answers_by_both_protocols_and_sigterm_lets_a_request_unde
         client.sendall(f"POST {V1} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body[:5])
         time.sleep(0.2)
         process.send_signal(signal.SIGTERM)
-        while call(port, "GET", "/v2/health/ready")[0] == 200:
-            time.sleep(0.02)
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            except ConnectionRefusedError:
-                break
-            time.sleep(0.02)
+        until(lambda: call(port, "GET", "/v2/health/ready")[0] == 503, "the server not to be ready any more")
+        until(lambda: not listens(port), "the server to accept nothing more")
         assert process.poll() is None
         client.sendall(body[5:])
         answer = client.recv(1000)
     assert b" 200 " in answer
     assert b"Connection: close" in answer
+    _, said = process.communicate(timeout=30)
+    assert (process.returncode, said.splitlines()[-1]) == (0, "ended in order")
+
+
+def test_a_signal_that_comes_before_the_server_is_ready_ends_it_too(code: Path, sums: Path) -> None:
+    process, port = started(code, sums)
+    until(lambda: listens(port), "the server to listen")
+    process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=30)
     assert (process.returncode, said.splitlines()[-1]) == (0, "ended in order")
 
