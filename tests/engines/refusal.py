@@ -18,7 +18,7 @@ import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -145,12 +145,14 @@ def _merged(base: Any, change: Any) -> Any:
     return {**base, **{key: _merged(base.get(key), value) for key, value in change.items()}}
 
 
+@cache
 def _results() -> list[tuple[str, str]]:
     """Each result of the pipeline, and the task that it is from."""
     declared = yaml.safe_load(PIPELINE.read_text())["spec"]["results"]
     return [(result["name"], re.findall(r"\.([\w-]+)\.results\.", str(result["value"]))[0]) for result in declared]
 
 
+@cache
 def _parents() -> dict[str, set[str]]:
     """Each task of the pipeline to those that it waits for; without those that run only where a policy asks for it."""
     tasks = [task for task in yaml.safe_load(PIPELINE.read_text())["spec"]["tasks"] if "when" not in task]
@@ -161,6 +163,7 @@ def _parents() -> dict[str, set[str]]:
     return {name: parents & set(waits) for name, parents in waits.items()}
 
 
+@cache
 def _before(task: str) -> set[str]:
     parents = _parents()[task]
     return parents.union(*map(_before, parents))
