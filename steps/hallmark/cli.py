@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import resource
 import signal
 import sys
 import tempfile
@@ -41,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:
         return _fail(_bug(error))
     options = _parser(name, command).parse_args(rest)
+    # Some commands have a key's password in their memory, which a crash may not leave in a file.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with _terminated_as_error(), _report_folder(options.report) as folder:
         try:
             params = _params(command, options)

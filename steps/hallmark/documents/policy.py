@@ -63,7 +63,7 @@ class Policy(Document):
     )
     metadata: Metadata
     required_gates: More[list[Gate]] = Field(
-        default=["check-code", "test-code", "validate-data", "predict-model", "test-image"],
+        default=["check-code", "test-code", "validate-data", "predict-model", "test-image", "scan-image"],
         min_length=1,
         description="Gates without whose passing report there is no verdict.",
     )

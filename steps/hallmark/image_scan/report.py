@@ -118,8 +118,12 @@ def _finding_checks(scanned: Scanned, findings: tuple[Finding, ...], rules: Scan
         denied = f"; never {', '.join(rules.licences.denied)}" if rules.licences.denied else ""
         checks.append(_check(findings, "licences of Python distributions", f"{allowed}{denied}", tool=licences.TOOL))
     if scanned.secrets:
-        aside = f" ({scanned.packaged} left out, as packages list them by their digest)" if scanned.packaged else ""
-        limit = f"none in the texts of any layer, nor in the configuration{aside}"
+        aside = {
+            f"{scanned.packaged} texts that packages list by their digest": scanned.packaged,
+            f"{scanned.left_out} files that are no texts, or too large": scanned.left_out,
+        }
+        left = " and ".join(words for words, number in aside.items() if number)
+        limit = f"none in the texts of any layer, nor in the configuration{f' (left out: {left})' if left else ''}"
         checks.append(_check(findings, "secrets (gitleaks)", limit, tool=gitleaks.NAME))
     if scanned.known is not None:
         asked = rules.vulnerabilities

@@ -17,7 +17,7 @@ from .workshop import FEATURES, PLACE, PRODUCTION, UNCHANGED, Run, Workshop
 MODEL = sha256_bytes(b"model")
 IMAGE = sha256_bytes(b"image")
 SOURCE = sha256_bytes(b"source")
-GATES = ("check-code", "test-code", "validate-data", "predict-model", "test-image")
+GATES = ("check-code", "test-code", "validate-data", "predict-model", "test-image", "scan-image")
 
 
 class Trial:
