@@ -130,7 +130,11 @@ def test_only_the_image_that_needs_a_tool_has_it(podman):
         "for name in buildah cosign git gitleaks skopeo; do command -v $name >/dev/null && echo $name; done; true",
     ]
     found = {name: podman(name, asked, entrypoint=["sh"]).stdout.split() for name in NAMES}
-    assert found == {"steps": ["git", "gitleaks"], "build": ["buildah"], "delivery": ["cosign", "git", "skopeo"]}
+    assert found == {
+        "steps": ["git", "gitleaks"],
+        "build": ["buildah", "skopeo"],
+        "delivery": ["cosign", "git", "gitleaks", "skopeo"],
+    }
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -164,6 +168,7 @@ def test_the_sample_is_trained_and_predicts(trained):
         f"--features-digest={trained.result('features-digest')}",
         f"--probes-digest={trained.result('probes-digest')}",
         f"--model-digest={trained.result('model-digest')}",
+        "--champion-digest=none",
         reads=["features", "model"],
         writes=["predictions"],
         results=["predictions-digest", "performance-digest"],
@@ -186,7 +191,7 @@ def test_the_sample_s_image_is_built_with_a_pod_s_capabilities(trained, podman, 
             flags += [f"--candidate-image={candidates.address}/candidates/iris", f"--base-image={base.reference}"]
             flags += [trained.source_digest, f"--model-digest={trained.result('model-digest')}", f"--commit={COMMIT}"]
             flags += ["--commit-time=1767225600", "--repository-url=https://git.example.com/iris", "--tls-verify=false"]
-            flags += ["--result-image-digest=/workspace/report/digest"]
+            flags += [f"--data-digest=sha256:{'5' * 64}", "--result-image-digest=/workspace/report/digest"]
             # The registry is on this machine's loopback, hence its network.
             options = ["--network", "host", "--user", "0:0", "--cap-drop", "all", f"--cap-add={BUILD_CAPABILITIES}"]
             done = podman("build", ["build-image", *flags], volumes=volumes, options=options)
