@@ -1,8 +1,9 @@
 """What the model gate costs as its users pay it: commands as processes, from their start to their end.
 
 On iris: prepare-evaluation, predict-model and verify-model by the sample's own policy, which together have to stay
-below 3 s. With `--rows` also prepare-evaluation and verify-model on so many rows of two classes with probabilities, the
-predictions given, with the memory that each has at most; that has to stay below 4 GiB.
+below 3 s; beside them interpreters that import the same libraries and do nothing else, which no gate of Python can be
+quicker than. With `--rows` also prepare-evaluation and verify-model on so many rows of two classes with probabilities,
+the predictions given, with the memory that each has at most; that has to stay below 4 GiB.
 
     python bench/gate.py
     python bench/gate.py --rows 10000000
@@ -20,6 +21,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import polars as pl
@@ -35,6 +37,8 @@ GOAL_SECONDS = 3.0
 GOAL_MEMORY = 4096
 """MiB."""
 SAMPLE = Path(__file__).parents[1] / "samples" / "iris"
+LIBRARIES = ("polars, numpy, pydantic, yaml", "polars, pandas, pyarrow, skops.io", "polars, numpy, pydantic, yaml")
+"""That each stage's slowest process imports."""
 STAGES = ("prepare-evaluation", "predict-model", "verify-model")
 FOLDERS = ("source", "policy", "data", "features", "labels", "model", "predictions", "responses", "verdict", "reports")
 
@@ -178,6 +182,7 @@ def iris(root: Path, runs: int) -> bool:
         check=True,
     )
     found: list[dict[str, Cost]] = []
+    bare: list[float] = []
     for number in range(runs + 1):
         costs = {"prepare-evaluation": delivery.prepare(), "predict-model": delivery.predict()}
         _respond(delivery)
@@ -185,13 +190,24 @@ def iris(root: Path, runs: int) -> bool:
         # The first one warms the page cache.
         if number:
             found.append(costs)
+            bare.append(_bare())
     best = min(found, key=_total)
     print("| the gate on iris | s | processor, s |\n|---|---|---|")
     for stage in STAGES:
         print(f"| {stage} | {best[stage].seconds:.2f} | {best[stage].processor:.2f} |")
     print(f"| all | {_total(best):.2f} | {sum(cost.processor for cost in best.values()):.2f} |")
     print(f"runs: {', '.join(f'{_total(costs):.2f}' for costs in found)} s; the goal is {GOAL_SECONDS:g} s")
+    ratio = median(_total(costs) / seconds for costs, seconds in zip(found, bare, strict=True))
+    print(f"only the imports: {', '.join(f'{seconds:.2f}' for seconds in bare)} s; the gate takes {ratio:.2f} x that")
     return _total(best) < GOAL_SECONDS
+
+
+def _bare() -> float:
+    """Seconds that interpreters take to import the libraries, one after the other."""
+    started = time.perf_counter()
+    for libraries in LIBRARIES:
+        subprocess.run([sys.executable, "-c", f"import {libraries}"], check=True)
+    return time.perf_counter() - started
 
 
 def _total(costs: dict[str, Cost]) -> float:
