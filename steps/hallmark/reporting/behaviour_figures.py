@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from hallmark.reporting.exhibits import (
@@ -300,7 +301,12 @@ def explanations(value: Any) -> list[Exhibit]:
             f"How each feature moved {of} from {told(background)}, the mean of other rows, to {told(whole)}: Shapley"
             f" values by {pairs or NOTHING} pairs of sampled orders. What is shown moves the model, not the world."
         )
-        table = forest(("Feature", "Value in the row", "Moved by", "95 % interval"), entries, bars=True)
+        columns: tuple[str, ...] = ("Feature", "Value in the row", "Moved by", "95 % interval")
+        if all(entry.cells[1] == NOTHING for entry in entries):
+            columns = (columns[0], *columns[2:])
+            note += " The policy does not show the row's values (data.quality.failingRows.showValues)."
+            entries = [replace(entry, cells=(entry.cells[0], *entry.cells[2:])) for entry in entries]
+        table = forest(columns, entries, bars=True)
         drawn.append(Exhibit(title=f"Why row {row} got its answer", note=note, table=table))
     return drawn
 

@@ -279,6 +279,15 @@ def test_an_example_has_a_bar_for_each_feature_with_its_error_and_what_is_left_o
     assert all(row.picture for row in exhibit.table.rows)
 
 
+def test_an_example_whose_values_stay_hidden_has_no_column_for_them() -> None:
+    feature = {"feature": "age", "value": 0.3, "error": 0.05, "shown": None}
+    example = {"row": 7, "of": "above", "value": 0.9, "background": 0.2, "features": [feature]}
+    (exhibit,) = behaviour_figures.explanations({"measure": "probability", "pairs": 50, "examples": [example]})
+    assert exhibit.table is not None
+    assert [row.cells for row in exhibit.table.rows] == [("age", "0.3", "0.202 to 0.398")]
+    assert "showValues" in exhibit.note
+
+
 def test_latency_has_its_quantiles_limits_and_the_noise_of_the_machine() -> None:
     measure = {"value": 2.0, "low": 1.9, "high": 2.1, "unit": "ms", "samples": 100}
     value = {
