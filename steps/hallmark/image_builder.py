@@ -25,6 +25,12 @@ def builder(source: Path, model: Model) -> Builder:
     if said == "containerfile" or model.image.containerfile is not None:
         return "containerfile"
     if said is None and (source / CONTAINERFILE).is_file():
+        if model.image.model == "fetched":
+            raise BadInputError(
+                f"the repository has a {CONTAINERFILE}, and hallmark.yaml wants the model fetched, which is what "
+                "Hallmark's own server does",
+                solution="add `builder: server` to image in hallmark.yaml, or take `model: fetched` out of it",
+            )
         return "containerfile"
     if said is None:
         if meant := [name for name in OTHER_NAMES if (source / name).exists()]:

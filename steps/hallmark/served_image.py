@@ -19,6 +19,7 @@ from hallmark.documents.model import Model
 from hallmark.files import require_digest, sha256_file
 from hallmark.image_assembly import REF, Layer, Settings, assemble, platform_digest
 from hallmark.image_reference import Image, image
+from hallmark.serving.signature import SIGNATURE
 from hallmark.tools import skopeo
 
 FOLDER = "/app"
@@ -38,6 +39,7 @@ def build_and_push(
     description: Model,
     labels: Mapping[str, str],
     created: int,
+    signature: Path | None = None,
 ) -> str:
     """Make the image, push it to the repository `target` under `tag`, and return its digest.
 
@@ -45,6 +47,7 @@ def build_and_push(
         base: an image, or a list of images of which this machine's is taken.
         model: the model's file; its digest is computed from what was copied.
         created: seconds since 1970 that the image is dated.
+        signature: the model's, which the server verifies where the deployment tells it a key.
 
     Raises:
         BadInputError: the model is another one, or the base cannot be built on.
@@ -71,7 +74,7 @@ def build_and_push(
             environment={"PYTHONPATH": FOLDER, "PYTHONUNBUFFERED": "1"},
         )
         require_digest("the model", sha256_file(model), model_digest)
-        layers = [server_layer(), model_layer(model, model_digest, description)]
+        layers = [server_layer(), model_layer(model, model_digest, description, signature)]
         layout = Path(scratch) / "layout"
         digest = assemble(manifest, config, layers, settings, layout)
         skopeo.push_layout(layout, REF, target, tag, registry, digest=digest)
@@ -98,10 +101,13 @@ def server_layer() -> Layer:
     )
 
 
-def model_layer(model: Path, digest: str, description: Model) -> Layer:
-    """The model's file, and what the server has to know of it."""
+def model_layer(model: Path, digest: str, description: Model, signature: Path | None = None) -> Layer:
+    """What the server has to know of the model, its signature, and its file, unless that is fetched at each start."""
+    kept = description.image.model
     told = {
         "digest": digest,
+        "size": model.stat().st_size,
+        "kept": kept,
         "format": description.model.format,
         "name": description.metadata.name,
         "version": description.metadata.version,
@@ -110,11 +116,11 @@ def model_layer(model: Path, digest: str, description: Model) -> Layer:
         "trusted": description.image.trusted_types,
         "port": description.image.port,
     }
-    content = json.dumps(told, indent=1, sort_keys=True).encode()
-    return Layer(
-        files={
-            f"{FOLDER}/model/model.{description.model.format}": model,
-            f"{FOLDER}/model/serving.json": content,
-        },
-        created_by="hallmark build-image: model",
-    )
+    files: dict[str, bytes | Path] = {
+        f"{FOLDER}/model/serving.json": json.dumps(told, indent=1, sort_keys=True).encode()
+    }
+    if signature is not None:
+        files[f"{FOLDER}/model/{SIGNATURE}"] = signature
+    if kept == "baked":
+        files[f"{FOLDER}/model/model.{description.model.format}"] = model
+    return Layer(files=files, created_by=f"hallmark build-image: model, {kept}")

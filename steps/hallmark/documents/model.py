@@ -102,6 +102,11 @@ class Image(Document):
         description="The model lies at `model/model.<format>` of the build's context. Default: `Containerfile`, where "
         "the repository has one.",
     )
+    model: Literal["baked", "fetched"] = Field(
+        default="baked",
+        description="baked: the model is in the image. fetched: the image holds the model's digest, and Hallmark's "
+        "server fetches the model at each start from where the deployment says that it is kept.",
+    )
     trusted_types: list[str] = Field(
         default_factory=list,
         description="Types in a skops file that Hallmark's server may load beyond skops' own, by full name; the "
@@ -127,6 +132,8 @@ class Image(Document):
             raise ValueError(
                 "image.trustedTypes is for image.builder: server; a Containerfile's own code loads the model"
             )
+        if self.model == "fetched" and (self.builder == "containerfile" or self.containerfile is not None):
+            raise ValueError("image.model: fetched is for image.builder: server; it is Hallmark's server that fetches")
         return self
 
 

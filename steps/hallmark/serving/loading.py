@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
+
+from .errors import UnusableModelError, WrongSettingsError
+from .fetching import Wanted
 
 DESCRIPTION = "serving.json"
 DTYPES = {
@@ -20,16 +23,17 @@ DTYPES = {
 """Of an ONNX input, as numpy calls them."""
 
 
-class UnusableModelError(Exception):
-    """The model cannot be served; the message says why."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """What build-image wrote beside the model."""
+    """What build-image wrote about the model."""
 
     file: Path
+    """Where the model lies, or would lie if it was not fetched."""
+    kept: Literal["baked", "fetched"]
+    """In the image, or elsewhere."""
     digest: str
+    size: int
+    """Bytes."""
     format: str
     name: str
     version: str
@@ -41,19 +45,33 @@ class Description:
 
     @classmethod
     def read(cls, folder: Path) -> Description:
-        """The description in `folder`. Raises OSError, ValueError, KeyError where it is none."""
-        told = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-        return cls(
-            file=folder / f"model.{told['format']}",
-            digest=told["digest"],
-            format=told["format"],
-            name=told["name"],
-            version=told["version"],
-            task=told["task"],
-            features=tuple(told["features"]),
-            trusted=tuple(told["trusted"]),
-            port=told["port"],
-        )
+        """The description in `folder`. Raises WrongSettingsError where there is none."""
+        try:
+            told = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+            if told["kept"] not in ("baked", "fetched"):
+                raise ValueError
+            return cls(
+                file=folder / f"model.{told['format']}",
+                kept=told["kept"],
+                digest=told["digest"],
+                size=told["size"],
+                format=told["format"],
+                name=told["name"],
+                version=told["version"],
+                task=told["task"],
+                features=tuple(told["features"]),
+                trusted=tuple(told["trusted"]),
+                port=told["port"],
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise WrongSettingsError(
+                f"{folder / DESCRIPTION} is not what the build of the image writes ({type(error).__name__})"
+            ) from None
+
+    @property
+    def wanted(self) -> Wanted:
+        """What the model's file has to be."""
+        return Wanted(digest=self.digest, size=self.size, file=self.file.name, name=self.name, version=self.version)
 
 
 class Model(Protocol):
@@ -67,21 +85,24 @@ class Model(Protocol):
         ...
 
 
-def load(description: Description) -> Model:
-    """The model in the file, if it has the digest that the image was built with.
+def load(data: bytes, description: Description) -> Model:
+    """The model whose file has these bytes, which were compared with the image's digest.
 
     Raises:
-        UnusableModelError: it is another file, of another format, or nothing that predicts.
+        UnusableModelError: it is of another format, nothing that predicts, or what loads it refuses it.
     """
-    data = description.file.read_bytes()
-    found = f"sha256:{hashlib.sha256(data).hexdigest()}"
-    if found != description.digest:
-        raise UnusableModelError(f"{description.file} has the digest {found}, and not {description.digest}")
-    if description.format == "skops":
-        return _Estimator(data, description)
-    if description.format == "onnx":
-        return _Onnx(data, description)
-    raise UnusableModelError(f"a model of the format {description.format} is not loaded here")
+    kinds: dict[str, Callable[[bytes, Description], Model]] = {"skops": _Estimator, "onnx": _Onnx}
+    if description.format not in kinds:
+        raise UnusableModelError(f"a model of the format {description.format} is not loaded here")
+    try:
+        return kinds[description.format](data, description)
+    except ModuleNotFoundError as error:
+        raise WrongSettingsError(f"the base image has no {error.name}, which loads the model") from None
+    except UnusableModelError:
+        raise
+    except Exception as error:  # whatever a library raises at a file
+        reason = " ".join(str(error).split())[:500]
+        raise UnusableModelError(f"the model cannot be loaded: {type(error).__name__}: {reason}") from None
 
 
 class _Estimator:

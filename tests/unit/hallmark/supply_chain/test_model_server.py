@@ -37,6 +37,8 @@ def described(folder: Path, *, kind: str = "skops", **changes: Any) -> Path:
     """Write serving.json beside the model in `folder`."""
     told = {
         "digest": sha256_file(folder / f"model.{kind}"),
+        "size": (folder / f"model.{kind}").stat().st_size,
+        "kept": "baked",
         "format": kind,
         "name": "iris",
         "version": "1.2.3",
@@ -309,7 +311,7 @@ def test_a_model_that_is_not_the_one_of_the_build_or_asks_for_trust_is_not_serve
             skops.io.dump(FunctionTransformer(threading.excepthook), folder / "model.skops")
             described(folder)
         else:
-            with (folder / "model.skops").open("ab") as file:
+            with (folder / "model.skops").open("r+b") as file:
                 file.write(b"!")
         ends[name] = started(code, folder)[0]
     for name, words in (("changed", "has the digest"), ("untrusted", "UntrustedTypesFoundException")):

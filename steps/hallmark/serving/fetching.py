@@ -1,0 +1,308 @@
+"""Gets the model's bytes from where the deployment keeps them; the image tells their digest and their number.
+
+They are held in memory, where a loader wants them anyway: so nothing half-written is ever left behind, and a root that
+nobody may write to is enough. Range requests: RFC 9110, section 14. Through the proxy that the environment names, and
+with the authorities that `SSL_CERT_FILE` names, as other programs do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import io
+import os
+import random
+import ssl
+import stat
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+from .errors import EndedError, StoreFailedError, UnusableModelError, WrongSettingsError
+from .settings import PREFIX, Settings, filled, shown
+
+CHUNK_BYTES = 1 << 20
+SILENT_SECONDS = 30.0
+"""That the store may say nothing."""
+FIRST_SECONDS, LONGEST_SECONDS = 0.25, 16.0
+"""The pauses between attempts; each is twice the one before, and a little random, for many start at the same time."""
+TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
+TOKEN_BYTES = 64 << 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """The file that is wanted, as the image describes it."""
+
+    digest: str
+    size: int
+    """Bytes."""
+    file: str
+    name: str
+    version: str
+
+    def require(self, data: bytes, where: str) -> bytes:
+        """`data`, if it is the file. Raises UnusableModelError."""
+        if len(data) != self.size:
+            raise UnusableModelError(f"{where} has {len(data)} bytes, and the image's model {self.size}")
+        found = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        if found != self.digest:
+            raise UnusableModelError(f"{where} has the digest {found}, and the image's model {self.digest}")
+        return data
+
+
+@dataclass(kw_only=True)
+class Fetching:
+    """One start's fetching; `stop` ends it from another thread."""
+
+    settings: Settings
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def model(self, wanted: Wanted) -> bytes:
+        """The model's bytes, from the cache or from the store.
+
+        Raises:
+            WrongSettingsError: nobody has told where it is, or what was told makes no sense.
+            UnusableModelError: what is there is another file.
+            StoreFailedError: the store does not answer, does not let us in, or does not have it.
+            EndedError: the server was told to end.
+        """
+        if self.settings.url is None:
+            raise WrongSettingsError(f"the image has no model in it, and {PREFIX}URL does not tell where to fetch it")
+        url = filled(
+            self.settings.url,
+            {
+                "digest": wanted.digest,
+                "sha256": wanted.digest.removeprefix("sha256:"),
+                "file": wanted.file,
+                "name": wanted.name,
+                "version": wanted.version,
+            },
+        )
+        kept = None
+        if self.settings.cache is not None:
+            kept = self.settings.cache / wanted.digest.replace(":", "-")
+            if (data := _cached(kept, wanted)) is not None:
+                return data
+        data = read_file(_local(url), wanted) if url.startswith("file:") else self._download(url, wanted)
+        if kept is not None:
+            _keep(data, kept)
+        return data
+
+    def _download(self, url: str, wanted: Wanted) -> bytes:
+        self.settings.require_allowed(url)
+        opener = urllib.request.build_opener(_Redirects(self.settings), urllib.request.HTTPSHandler(context=_tls()))
+        until, failures, best = time.monotonic() + self.settings.timeout, 0, 0
+        body = io.BytesIO()
+        while True:
+            try:
+                self._take(opener, url, wanted, body, until)
+                return wanted.require(body.getvalue(), shown(url))
+            except _TryAgainError as error:
+                failures = 0 if body.tell() > best else failures + 1
+                best = max(best, body.tell())
+                pause = max(_pause(failures), error.wait)
+                if failures >= self.settings.retries or time.monotonic() + pause > until:
+                    raise StoreFailedError(f"cannot fetch the model from {shown(url)}: {error}") from None
+                _say(f"fetching {shown(url)} again in {pause:.1f} s, from byte {body.tell()} on: {error}")
+            if self.stop.wait(pause):
+                raise EndedError("ended while it fetched the model")
+
+    def _take(self, opener: Any, url: str, wanted: Wanted, body: IO[bytes], until: float) -> None:
+        """Append to `body` what is missing of it; where the store gives no parts, begin anew."""
+        headers = {"Accept-Encoding": "identity", "User-Agent": "hallmark"}
+        if start := body.tell():
+            headers["Range"] = f"bytes={start}-"
+        request = urllib.request.Request(url, headers=headers)  # noqa: S310 - `require_allowed` has seen it
+        self._authorize(request)
+        try:
+            with opener.open(request, timeout=SILENT_SECONDS) as response:
+                if response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+                    expected = wanted.size - start
+                else:
+                    # It begins at the beginning, or somewhere else than it was asked to.
+                    body.seek(0)
+                    body.truncate()
+                    expected = wanted.size
+                    if response.status != 200:
+                        raise _TryAgainError("the store gave another part than it was asked for")
+                if (told := response.headers.get("Content-Length")) is not None and told != str(expected):
+                    raise UnusableModelError(f"{shown(url)} has {told} bytes to give, and the image's model {expected}")
+                self._copy(response, body, wanted.size, url, until)
+        except urllib.error.HTTPError as error:
+            with error:
+                self._refused(error, url, body)
+        except urllib.error.URLError as error:
+            if isinstance(error.reason, ssl.SSLCertVerificationError):
+                raise StoreFailedError(
+                    f"the certificate of {shown(url)} is not trusted ({error.reason.verify_message}); SSL_CERT_FILE "
+                    "names a file with the authorities"
+                ) from None
+            raise _TryAgainError(f"no answer ({_words(error.reason)})") from None
+        except (OSError, http.client.HTTPException) as error:
+            raise _TryAgainError(f"the connection broke ({_words(error)})") from None
+
+    def _copy(self, response: Any, body: IO[bytes], size: int, url: str, until: float) -> None:
+        while chunk := response.read1(CHUNK_BYTES):
+            if self.stop.is_set():
+                raise EndedError("ended while it fetched the model")
+            if body.tell() + len(chunk) > size:
+                raise UnusableModelError(f"{shown(url)} gives more than the {size} bytes of the image's model")
+            if time.monotonic() > until:
+                raise StoreFailedError(f"{shown(url)} took longer than {self.settings.timeout:g} s")
+            body.write(chunk)
+        if body.tell() < size:
+            raise _TryAgainError(f"the connection broke after {body.tell()} of {size} bytes")
+
+    def _authorize(self, request: urllib.request.Request) -> None:
+        """Read the token anew for each attempt, for whoever mounts it may renew it; it goes to no other address."""
+        if self.settings.token_file is None:
+            return
+        try:
+            with self.settings.token_file.open("rb") as file:
+                token = file.read(TOKEN_BYTES).decode("ascii").strip()
+        except (OSError, ValueError) as error:
+            raise WrongSettingsError(f"{PREFIX}TOKEN_FILE cannot be read: {_words(error)}") from None
+        if not token or not token.isprintable() or " " in token:
+            raise WrongSettingsError(f"{PREFIX}TOKEN_FILE holds no token: one word is wanted")
+        request.add_unredirected_header("Authorization", f"Bearer {token}")
+
+    def _refused(self, error: urllib.error.HTTPError, url: str, body: IO[bytes]) -> None:
+        if error.code in TRY_AGAIN:
+            asked = error.headers.get("Retry-After", "")
+            wait = min(SILENT_SECONDS, float(asked)) if asked.isascii() and asked.isdigit() else 0.0
+            raise _TryAgainError(f"status {error.code}", wait) from None
+        if error.code == 416:
+            body.seek(0)
+            body.truncate()
+            raise _TryAgainError("the store has no such part") from None
+        if error.code in (401, 403):
+            hint = "the token is wrong or has expired" if self.settings.token_file else "it may want a token"
+            if "?" in url:
+                hint += ", or the signed address has expired"
+            raise StoreFailedError(f"{shown(url)} may not be read (status {error.code}): {hint}") from None
+        raise StoreFailedError(f"{shown(url)} gives no model (status {error.code})") from None
+
+
+class _TryAgainError(Exception):
+    """An attempt failed in a way that may pass."""
+
+    def __init__(self, reason: str, wait: float = 0.0) -> None:
+        super().__init__(reason)
+        self.wait = wait
+        """Seconds that the store asks to wait."""
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows to allowed addresses only, never from https to http, and takes the token nowhere else."""
+
+    max_redirections = 5
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> urllib.request.Request | None:
+        before, after = urlsplit(req.full_url), urlsplit(newurl)
+        try:
+            self._settings.require_allowed(newurl)
+        except WrongSettingsError as error:
+            raise StoreFailedError(f"{shown(req.full_url)} leads to {shown(newurl)}: {error}") from None
+        if before.scheme == "https" and after.scheme != "https":
+            raise StoreFailedError(f"{shown(req.full_url)} leads from https to http")
+        following = super().redirect_request(req, fp, code, msg, headers, newurl)
+        told = req.unredirected_hdrs.get("Authorization")
+        if following is not None and told and before[:2] == after[:2]:
+            following.add_unredirected_header("Authorization", told)
+        return following
+
+
+def read_file(path: Path, wanted: Wanted) -> bytes:
+    """The model in a file of this machine.
+
+    Raises:
+        StoreFailedError: there is no such file, or it cannot be read.
+        UnusableModelError: it is another one.
+    """
+    try:
+        # Whatever else lies there must not be waited for.
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise StoreFailedError(f"{path} is no file")
+            data = file.read(wanted.size + 1)
+    except OSError as error:
+        raise StoreFailedError(f"cannot read {path}: {_words(error)}") from None
+    if len(data) > wanted.size:
+        raise UnusableModelError(f"{path} has more than the {wanted.size} bytes of the image's model")
+    return wanted.require(data, str(path))
+
+
+def _local(url: str) -> Path:
+    parts = urlsplit(url)
+    if parts.netloc not in ("", "localhost") or not parts.path.startswith("/") or parts.query or parts.fragment:
+        raise WrongSettingsError(f"{PREFIX}URL is no address of a file, such as file:///models/iris")
+    return Path(urllib.request.url2pathname(parts.path))
+
+
+def _pause(failures: int) -> float:
+    return min(LONGEST_SECONDS, FIRST_SECONDS * 2.0**failures) * random.uniform(0.75, 1.25)  # noqa: S311 - no secret
+
+
+def _tls() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _cached(kept: Path, wanted: Wanted) -> bytes | None:
+    """The model in the cache; None where there is none, or something else, which is told."""
+    if not kept.parent.is_dir():
+        raise WrongSettingsError(f"{PREFIX}CACHE names {kept.parent}, which is no folder")
+    if not kept.exists():
+        return None
+    try:
+        return read_file(kept, wanted)
+    except (StoreFailedError, UnusableModelError) as error:
+        _say(f"the cache is not used: {error}")
+        return None
+
+
+def _keep(data: bytes, kept: Path) -> None:
+    """Write the model to the cache, whole or not at all; without it the server serves as well."""
+    try:
+        number, name = tempfile.mkstemp(prefix=".model-", dir=kept.parent)
+        try:
+            with os.fdopen(number, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(kept)
+        except BaseException:
+            with suppress(OSError):
+                Path(name).unlink()
+            raise
+    except OSError as error:
+        _say(f"the model is not kept in {kept.parent}, and will be fetched again: {_words(error)}")
+
+
+def _words(error: object) -> str:
+    """What went wrong, without a path or an address, which may hold a secret.
+
+    >>> _words(ConnectionRefusedError(111, "Connection refused")), _words(ValueError("secret"))
+    ('Connection refused', 'ValueError')
+    """
+    told = getattr(error, "strerror", None)
+    return str(told) if told else "timed out" if isinstance(error, TimeoutError) else type(error).__name__
+
+
+def _say(words: str) -> None:
+    print(words, file=sys.stderr, flush=True)
