@@ -21,6 +21,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from hallmark.documents.policy import policy_digest
 from hallmark.files import sha256_file, sha256_tree
 from laptop.registry import Registry, running
 from laptop.setup import ROOT
@@ -35,6 +36,15 @@ metadata: {name: bench, version: 1.0.0}
 data: {training: training.csv, label: label, features: [width]}
 training: {script: train.py}
 image: {builder: server}
+"""
+POLICY = """\
+apiVersion: hallmark.dev/v1alpha1
+kind: Policy
+metadata: {name: bench}
+data:
+  independent: {path: data.csv, sha256: "sha256:%s", label: label, features: [width]}
+model: {metrics: {accuracy: {minimum: 0.9}}}
+image: {bases: ["%s"]}
 """
 
 
@@ -52,6 +62,7 @@ def by_hallmark(registry: Registry, base: str, folder: Path, digests: Sequence[s
     argv += [f"--model={folder / 'model'}", f"--source-digest={source_digest}", f"--model-digest={model_digest}"]
     argv += [f"--data-digest={model_digest}", f"--commit={COMMIT}", "--commit-time=1767225600"]
     argv += ["--repository-url=https://git.example.com/team/bench.git", f"--base-image={base}"]
+    argv += [f"--policy={folder / 'policy'}", f"--policy-digest={policy_digest(folder / 'policy')}"]
     argv += [f"--candidate-image={registry.address}/candidates/bench", f"--credential={registry.credential}"]
     call([*argv, "--tls-verify=false", f"--report={folder / 'report'}"])
 
@@ -78,11 +89,12 @@ def main() -> None:
     digest = json.loads((layout / "index.json").read_text())["manifests"][0]["digest"]
     with tempfile.TemporaryDirectory(prefix="hallmark-bench-", dir="/var/tmp") as place:
         folder = Path(place)
-        for part in ("source", "model"):
+        for part in ("source", "model", "policy"):
             (folder / part).mkdir()
         (folder / "source" / "hallmark.yaml").write_text(DESCRIPTION)
         with running(folder / "registry") as registry:
             base = f"{registry.address}/base/bench@{digest}"
+            (folder / "policy" / "policy.yaml").write_text(POLICY % ("0" * 64, base))
             copy = ["skopeo", "--insecure-policy", "copy", "--quiet", "--preserve-digests", "--dest-tls-verify=false"]
             target = f"docker://{registry.address}/base/bench:it"
             call([*copy, f"--dest-authfile={registry.auth_file}", f"oci:{layout}:latest", target])

@@ -51,7 +51,7 @@ TRUST = {
     "validate-data": trust("features labels", "source fetched", "policy validation-data"),
     "train": trust("model", "source"),
     "predict-model": trust("predictions", "source features model champion", "policy"),
-    "build-image": trust("", "source model", "candidate-credential base-store", network="host", root=True),
+    "build-image": trust("", "source model", "policy candidate-credential base-store", network="host", root=True),
     "test-image": trust("responses", "source features predictions", "policy"),
     "scan-image": trust("sbom", "source", "policy advisories candidate-credential", network="host"),
     "verify-model": trust("verdict", "features labels predictions responses reports", "policy"),

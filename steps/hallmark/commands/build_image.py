@@ -7,9 +7,11 @@ The build's context is a private copy of the source and `model/model.<format>`. 
 one that the run names by digest, and every file is dated with the commit, so that the same inputs give the same digest.
 The image is labelled with the commit and the digests of source and model, which sign-image compares with the verdict.
 
-Trusts: nothing that the Containerfile does. The credential here is good for the candidates only, and nothing is ever
-deployed from there.
-Refuses: a Containerfile that does not build; one with `RUN --mount`, if this Buildah has known holes there.
+Trusts: the policy, which it reads before anything is built; `RUN` does not see it. Nothing that the Containerfile does:
+the credential here is good for the candidates only, and nothing is ever deployed from there. What is refused about the
+base is refused here so that it is told early; sign-image looks at it again.
+Refuses: a base that the policy does not name (`image.bases`), and a Containerfile that takes something from another
+image; one that does not build; one with `RUN --mount`, if this Buildah has known holes there.
 """
 
 from __future__ import annotations
@@ -19,10 +21,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from hallmark import image_labels
+from hallmark import base_images, image_labels
 from hallmark.command import Context, Outcome
+from hallmark.containerfiles import other_images
 from hallmark.contract import param, path, result
 from hallmark.documents.model import Model, load_model
+from hallmark.documents.policy import load_policy
+from hallmark.documents.rules_image import ImageRules
 from hallmark.errors import BadInputError
 from hallmark.files import DIGEST, inside, require_digest, sha256_file, sha256_tree, write_text
 from hallmark.gate_report import Check, decide
@@ -36,8 +41,9 @@ from hallmark.tools.buildah import MOUNT_HOLES, MOUNTS_MENDED, has_mounts, sessi
 from hallmark.tools.git import COMMIT, check_url
 
 EXAMPLE = (
-    "hallmark build-image --source=run/source --model=run/model --source-digest=sha256:... --model-digest=sha256:... "
-    "--data-digest=sha256:... --commit=... --commit-time=1767225600 "
+    "hallmark build-image --source=run/source --model=run/model --policy=policy --source-digest=sha256:... "
+    "--policy-digest=sha256:... --model-digest=sha256:... --data-digest=sha256:... --commit=... "
+    "--commit-time=1767225600 "
     "--repository-url=https://git.example.com/team/iris.git "
     "--base-image=registry.example.com/base/python@sha256:... --candidate-image=registry.example.com/candidates/iris"
 )
@@ -56,6 +62,7 @@ class Params:
     candidate_image: str = param("Repository that the image is pushed to, without tag")
     base_image: str = param("Image that is built on (a Containerfile's `BASE_IMAGE`), `repository@sha256:...`")
     source_digest: str = param("Digest of the source, from fetch-source")
+    policy_digest: str = param("Digest of the policy, from fetch-source")
     model_digest: str = param("Digest of the model file, from train")
     data_digest: str = param("Digest of the training data, from train; for the label")
     commit: str = param("Full SHA of the source commit; also the tag that is pushed")
@@ -64,6 +71,7 @@ class Params:
     tls_verify: bool = param('"false" only for a registry on plain HTTP, on one machine', default=True)
     source: Path = path("The checked out repository")
     model: Path = path("Folder with model.<format>")
+    policy: Path = path("The validators' folder with policy.yaml")
     credential: Path | None = path(
         "Folder with docker's config.json, good to push candidates and to read the base", default=None
     )
@@ -79,7 +87,7 @@ class Results:
 
 
 def run(params: Params, context: Context) -> Outcome:
-    """Check both digests, build, and push.
+    """Check the digests and the base, build, and push.
 
     Raises:
         BadInputError: an artefact is not the one that was handed over, or the repository stands in the model's place.
@@ -93,10 +101,22 @@ def run(params: Params, context: Context) -> Outcome:
         raise BadInputError(
             f"--data-digest={params.data_digest} is no digest", solution="give train's result training-data-digest"
         )
+    rules = load_policy(params.policy, expected_digest=params.policy_digest).image
+    named = base_images.named(rules, base)
+    if not named.passed:
+        said = f"the policy does not name the base image {base}"
+        return _base_refused(
+            params, base, [named], said, "start the run with a base that the policy names (image.bases)"
+        )
     require_digest("the source", sha256_tree(params.source), params.source_digest)
     description = load_model(params.source)
     if builder(params.source, description) == "server":
-        return _serve(params, base, description, context)
+        return _serve(params, base, description, named, context)
+    if others := _others(params.source, description, base, rules):
+        said = f"the Containerfile takes from other images than the base that the policy names: {others.value}"
+        return _base_refused(
+            params, base, [named, others], said, "write FROM ${BASE_IMAGE}, and COPY from no other image"
+        )
     with (
         docker_config(params.credential) as authfile,
         session(authfile, tls_verify=params.tls_verify, base_store=params.base_store) as buildah,
@@ -126,10 +146,10 @@ def run(params: Params, context: Context) -> Outcome:
             return _refused(params, base, output)
         context.say(f"pushing to {params.candidate_image}")
         digest = buildah.push(NAME, params.candidate_image, params.commit)
-    return _passed(params, base, image(params.candidate_image, digest), containerfile_of(description))
+    return _passed(params, base, image(params.candidate_image, digest), containerfile_of(description), named)
 
 
-def _serve(params: Params, base: Image, description: Model, context: Context) -> Outcome:
+def _serve(params: Params, base: Image, description: Model, named: Check, context: Context) -> Outcome:
     """Make the image of Hallmark's own server."""
     context.say(f"no Containerfile is used: Hallmark's model server on {base}")
     file = _model_file(params.model, description)
@@ -145,7 +165,16 @@ def _serve(params: Params, base: Image, description: Model, context: Context) ->
             labels=_labels(params, description),
             created=params.commit_time,
         )
-    return _passed(params, base, image(params.candidate_image, digest), "Hallmark's model server")
+    return _passed(params, base, image(params.candidate_image, digest), "Hallmark's model server", named)
+
+
+def _others(source: Path, description: Model, base: Image, rules: ImageRules) -> Check | None:
+    """That the Containerfile names images beside the base, where the policy says which ones may be built on."""
+    file = inside(source, containerfile_of(description))
+    text = file.read_text(encoding="utf-8", errors="replace") if rules.bases and file.is_file() else ""
+    found = ", ".join(one[:100] for one in other_images(text, str(base))[:4])
+    limit = "${BASE_IMAGE}, and stages of the same file"
+    return Check(name="images of the Containerfile", passed=False, value=found, limit=limit) if found else None
 
 
 def _model_file(model: Path, description: Model) -> Path:
@@ -200,16 +229,18 @@ def _labels(params: Params, description: Model) -> dict[str, str]:
 def _digests(params: Params, base: Image) -> dict[str, str]:
     return {
         "source": params.source_digest,
+        "policy": params.policy_digest,
         "model": params.model_digest,
         "training data": params.data_digest,
         "base image": base.digest,
     }
 
 
-def _passed(params: Params, base: Image, built: Image, recipe: str) -> Outcome:
+def _passed(params: Params, base: Image, built: Image, recipe: str, named: Check) -> Outcome:
     report = decide(
         "build-image",
         [
+            named,
             Check(name="build", passed=True, value=f"{recipe} on {base}"),
             Check(name="push", passed=True, value=str(built), limit=f"tag {params.commit}"),
         ],
@@ -219,6 +250,11 @@ def _passed(params: Params, base: Image, built: Image, recipe: str) -> Outcome:
         digests={**_digests(params, base), "image": built.digest},
     )
     return Outcome(report=report, results=Results(image_url=built.repository, image_digest=built.digest))
+
+
+def _base_refused(params: Params, base: Image, checks: list[Check], said: str, solution: str) -> Outcome:
+    report = decide("build-image", checks, passed="", refused=said, solution=solution, digests=_digests(params, base))
+    return Outcome(report=report, results=Results())
 
 
 def _may_have_mounts(containerfile: Path) -> bool:

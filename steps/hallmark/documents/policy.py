@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import yaml
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hallmark.documents.inheritance import load_levels, merge
 from hallmark.documents.loading import Document, validate
@@ -74,6 +74,14 @@ class Policy(Document):
     image: ImageRules = ImageRules()
     scan: Scan = Scan()
     signing: Signing = Signing()
+
+    @model_validator(mode="after")
+    def _layers_are_read(self) -> Self:
+        if self.image.bases and "scan-image" not in self.required_gates:
+            raise ValueError(
+                "image.bases needs scan-image in requiredGates: only it reads whether the layers are there"
+            )
+        return self
 
 
 def policy_digest(folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""`image` of the policy: how the container has to behave when it is called."""
+"""`image` of the policy: what an image may be built on, and how the container has to behave when it is called."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from hallmark.documents.loading import Document
-from hallmark.documents.tighter import Earlier, Fixed, Higher, Lower, StaysOn
+from hallmark.documents.tighter import Earlier, FewerOfAll, Fixed, Higher, Lower, StaysOn
+from hallmark.image_reference import REPOSITORY
+
+Base = Annotated[str, Field(pattern=rf"^(?:{REPOSITORY.pattern}@)?sha256:[0-9a-f]{{64}}$")]
+"""An image by digest; without a repository that digest wherever it is kept."""
 
 MINIMUM_REQUESTS = 200
 """That a 95th percentile needs so that ten of them are slower."""
@@ -30,8 +34,14 @@ class Load(Document):
 
 
 class ImageRules(Document):
-    """What test-image asks of the container."""
+    """What an image is built on, and what test-image asks of the container."""
 
+    bases: FewerOfAll[list[Base]] = Field(
+        default=[],
+        min_length=1,
+        description="Base images that an image may be built on: `repository@sha256:...`, or `sha256:...` alone for "
+        "that digest wherever it is kept, of one image or of a list of them; left out: whatever a run is started with.",
+    )
     ready_within: Lower[float] = Field(default=60, gt=0, description="Seconds until the container must be ready.")
     rows: Higher[int] = Field(default=100, ge=1, description="Independent rows that are sent to the container.")
     maximum_mismatches: Lower[int] = Field(default=0, ge=0, description="Answers that may differ from the model's own.")

@@ -80,6 +80,7 @@ def test_the_middle_level_binds_too(folder: Path) -> None:
     assert "team.yaml" in refused(folder, "image: {rows: 100}", "", team="image: {rows: 99}").partition(":")[0]
 
 
+ONE, TWO, THREE = (f"sha256:{letter * 64}" for letter in "123")
 CASES = [
     ("code: {minimumCoverage: 80}", "code: {minimumCoverage: 80}", "code: {minimumCoverage: 79}"),
     ("image: {maximumMismatches: 2}", "image: {maximumMismatches: 0}", "image: {maximumMismatches: 3}"),
@@ -101,6 +102,7 @@ CASES = [
     ("source: {repositories: ['https://a']}", "", "source: {repositories: []}"),
     ("source: {repositories: ['https://a']}", "", "source: {repositories: ['https://b']}"),
     ("source: {repositories: []}", "source: {repositories: ['https://a']}", ""),
+    (f"image: {{bases: [{ONE}, {TWO}]}}", f"image: {{bases: [{TWO}]}}", f"image: {{bases: [{ONE}, {THREE}]}}"),
     ("metadata: {name: iris}", "", "metadata: {name: wine}"),
     ("signing: {publicKeys: [a.pub, b.pub]}", "signing: {publicKeys: [b.pub]}", "signing: {publicKeys: [c.pub]}"),
     ("code: {lock: {files: [a.lock]}}", "code: {lock: {files: [a.lock]}}", "code: {lock: {files: []}}"),

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from hallmark import image_labels
+from hallmark.documents.policy import policy_digest
 from hallmark.files import sha256_file, sha256_tree
 from hallmark.image_reference import Image
 from hallmark.tools import skopeo
@@ -65,7 +66,7 @@ def base(registries: Registries) -> str:
 
 
 @pytest.fixture
-def build(registries: Registries, source: Path, base: str, tmp_path: Path) -> Build:
+def build(registries: Registries, source: Path, base: str, policy: Path, tmp_path: Path) -> Build:
     """Call build-image as its pod does: root with a container's capabilities, and /var/lib/containers of its own."""
     calls = 0
 
@@ -82,6 +83,7 @@ def build(registries: Registries, source: Path, base: str, tmp_path: Path) -> Bu
             "candidate_image": registries.candidate,
             "base_image": base,
             "source_digest": sha256_tree(source),
+            "policy_digest": policy_digest(policy),
             "model_digest": sha256_file(model / "model.skops"),
             "data_digest": digest("d"),
             "commit": COMMIT,
@@ -90,6 +92,7 @@ def build(registries: Registries, source: Path, base: str, tmp_path: Path) -> Bu
             "tls_verify": "false",
             "source": source,
             "model": model,
+            "policy": policy,
             "credential": registries.candidates.credential,
             "report": tmp_path / "report",
             "result_image_url": results / "url",
@@ -109,6 +112,12 @@ def build(registries: Registries, source: Path, base: str, tmp_path: Path) -> Bu
         return Called(done.returncode, done.stdout + done.stderr, results)
 
     return call
+
+
+def names_bases(policy: Path, *bases: str) -> None:
+    """Have the policy name what may be built on."""
+    file = policy / "policy.yaml"
+    file.write_text(file.read_text().replace("image: {", f"image: {{bases: {json.dumps(bases)}, "))
 
 
 def reference(registries: Registries, called: Called) -> tuple[Image, skopeo.Registry]:
@@ -140,6 +149,7 @@ def test_an_image_is_built_on_the_base_with_the_model_in_it_and_labelled(
     called = build()
     assert called.code == 0, called.output
     assert called.result("url") == registries.candidate
+    assert f"ok  base image: {base}  (any: the policy names no base" in called.output
     labels = skopeo.labels(*reference(registries, called))
     assert dict(labels) == {
         image_labels.TITLE: "iris",
@@ -210,6 +220,41 @@ def test_a_containerfile_that_does_not_build_is_refused_with_the_end_of_its_outp
     assert called.result("digest") is None
 
 
+def test_a_base_that_the_policy_names_is_built_on_and_told(build: Build, policy: Path, base: str) -> None:
+    names_bases(policy, f"x.io/other@{digest('8')}", base)
+    called = build()
+    assert called.code == 0, called.output
+    assert f"ok  base image: {base}  (one of x.io/other@" in called.output
+
+
+@pytest.mark.parametrize("builder", ["containerfile", "server"])
+def test_a_base_that_the_policy_does_not_name_is_refused_before_anything_is_fetched(
+    build: Build, policy: Path, source: Path, base: str, builder: str
+) -> None:
+    # The digest at another place, and another digest at the same one.
+    names_bases(policy, f"x.io/small@{base.partition('@')[2]}", f"{base.partition('@')[0]}@{digest('8')}")
+    if builder == "server":
+        (source / "Containerfile").unlink()
+    called = build()
+    assert called.code == 1, called.output
+    assert f"the policy does not name the base image {base}" in called.output
+    assert "model server on" not in called.output
+    assert "building" not in called.output
+    assert called.result("digest") is None
+
+
+def test_a_containerfile_that_takes_from_another_image_is_refused_where_the_policy_names_bases(
+    build: Build, policy: Path, source: Path, base: str
+) -> None:
+    names_bases(policy, base)
+    with (source / "Containerfile").open("a") as file:
+        file.write("FROM scratch\nCOPY --from=0 /app /app\n")
+    called = build()
+    assert called.code == 1, called.output
+    assert "NO  images of the Containerfile: scratch" in called.output
+    assert called.result("digest") is None
+
+
 def test_run_has_no_network_not_even_the_registry_beside_it(build: Build, source: Path, registries: Registries) -> None:
     port = registries.candidates.port
     connect = (
@@ -224,13 +269,14 @@ def test_run_has_no_network_not_even_the_registry_beside_it(build: Build, source
 
 
 def test_run_cannot_leave_its_root_to_forge_a_result_or_read_the_credential(
-    build: Build, source: Path, registries: Registries, tmp_path: Path
+    build: Build, source: Path, registries: Registries, policy: Path, tmp_path: Path
 ) -> None:
     """The usual way out of a chroot: keep the root open, chroot deeper, go back and up."""
     (source / "escape.pl").write_text(
         "opendir(D, '/'); mkdir '/deep'; my $in = chroot('/deep'); chdir(D); chdir('..') for 1..50; chroot('.');\n"
         "print 'chroot: ', ($in ? 'yes' : 'no'), qq(\\n);\n"
         f"print 'credential: ', (-e '{registries.candidates.auth_file}' ? 'seen' : 'hidden'), qq(\\n);\n"
+        f"print 'policy: ', (-e '{policy}/policy.yaml' ? 'seen' : 'hidden'), qq(\\n);\n"
         "opendir(P, '/proc'); for my $p (grep { /^[0-9]/ } readdir(P)) { print qq(seen through $p\n) "
         f"if -e qq(/proc/$p/root{registries.candidates.auth_file}); }}\n"
         f"open(F, '>', '{tmp_path}/forged') and print F 'x';\n"
@@ -242,6 +288,7 @@ def test_run_cannot_leave_its_root_to_forge_a_result_or_read_the_credential(
     assert called.code == 1, called.output
     assert "chroot: no" in called.output
     assert "credential: hidden" in called.output
+    assert "policy: hidden" in called.output
     assert "seen through" not in called.output
     assert not (tmp_path / "forged").exists()
 
@@ -280,6 +327,7 @@ def test_other_files_in_the_folder_of_the_model_are_kept(
     "flags",
     [
         {"source_digest": digest("9")},
+        {"policy_digest": digest("9")},
         {"model_digest": digest("9")},
         {"data_digest": "none"},
         {"base_image": "127.0.0.1:1/base:latest"},

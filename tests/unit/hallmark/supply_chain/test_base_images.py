@@ -1,0 +1,140 @@
+"""What an image is built on: what Containerfiles say, and how layers are compared. Pure, without a registry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hallmark.base_images import Layers, compare, named, platform_images
+from hallmark.containerfiles import other_images
+from hallmark.documents.policy import load_policy
+from hallmark.documents.rules_image import ImageRules
+from hallmark.errors import BadInputError
+from hallmark.image_reference import Image
+from hallmark.tools.skopeo import MANIFESTS
+
+from .supply_chain_helpers import POLICY
+from .supply_chain_images import digest
+
+BASE = Image(repository="registry.example.com/base/python", digest=digest("a"))
+HEAD = "ARG BASE_IMAGE=registry.example.com/any\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "FROM ${BASE_IMAGE}\nRUN true\n",
+        "from  --platform=linux/amd64 $BASE_IMAGE as Build\nFROM build\nCOPY --from=Build /a /b\nCOPY --from=0 /a /b\n",
+        f'FROM "{BASE}"\n',
+        "FROM \\\n# why\n\n  ${BASE_IMAGE}\n",
+        "# escape=`\nFROM `\n ${BASE_IMAGE}\nRUN echo \\\n",
+        "FROM ${BASE_IMAGE}\nRUN <<EOF\nfrom x import y\nEOF\nCOPY <<-'a' <<b /etc/\n\tFROM x\n\ta\nFROM y\nb\n",
+        "FROM ${BASE_IMAGE} AS a\nRUN --mount=type=bind,from=a,target=/x true\n",
+        "FROM ${BASE_IMAGE}\nRUN echo FROM x\\\nFROM y\n",
+        "FROM ${BASE_IMAGE}\n# FROM x\n",
+    ],
+)
+def test_a_containerfile_may_take_from_the_base_and_from_its_own_stages(text: str) -> None:
+    assert other_images(HEAD + text if "escape" not in text else text, str(BASE)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "others"),
+    [
+        ("FROM debian:12\n", ["debian:12"]),
+        ("FROM scratch\nFROM ${BASE_IMAGE}\n", ["scratch"]),
+        ("ARG OTHER=debian\nFROM ${OTHER}\n", ["${OTHER}"]),
+        ("FROM ${BASE_IMAGE:-debian}\n", ["${BASE_IMAGE:-debian}"]),
+        ("FROM later\nFROM ${BASE_IMAGE} AS later\n", ["later"]),
+        ("FROM ${BASE_IMAGE}\nCOPY --chown=1 --from=x.io/tools /a /b\n", ["x.io/tools"]),
+        ("FROM ${BASE_IMAGE}\nCOPY --from=1 /a /b\n", ["1"]),
+        ("FROM ${BASE_IMAGE}\nRUN --mount=type=bind,from=x.io/tools,target=/t true\n", ["x.io/tools"]),
+        ("FROM ${BASE_IMAGE}\nRUN echo \\\\\\\n more\nFROM x.io/y\n", ["x.io/y"]),
+        # What a Buildah without heredocs would build on.
+        ("FROM ${BASE_IMAGE}\nRUN true <<CMD\nFROM x.io/y\nCMD\n", ["x.io/y"]),
+        ("FROM ${BASE_IMAGE}\nRUN true <<EOF\nFROM x.io/y\n", ["x.io/y"]),
+        ("FR\\\nOM x.io/y\n", ["x.io/y"]),
+        ("\tFROM\tx.io/y\r\n", ["x.io/y"]),
+    ],
+)
+def test_every_other_image_of_a_containerfile_is_found(text: str, others: list[str]) -> None:
+    assert other_images(text, str(BASE)) == others
+
+
+def test_a_base_is_named_by_reference_or_by_digest_and_otherwise_refused() -> None:
+    assert named(ImageRules(bases=[str(BASE)]), BASE).passed
+    assert named(ImageRules(bases=[digest("b"), BASE.digest]), BASE).passed
+    assert not named(ImageRules(bases=[f"x.io/python@{BASE.digest}"]), BASE).passed
+    assert not named(ImageRules(bases=[f"{BASE.repository}@{digest('b')}"]), BASE).passed
+    untold = named(ImageRules(bases=[BASE.digest]), None)
+    assert (untold.passed, untold.value) == (False, "not told")
+    assert "names no base" in named(ImageRules(), BASE).limit
+
+
+@pytest.mark.parametrize(
+    ("rule", "complaint"),
+    [
+        ("bases: []", "image.bases"),
+        ("bases: ['registry.example.com/base:latest']", "image.bases"),
+        ("bases: ['sha256:abc']", "image.bases"),
+        (f"bases: ['python@{digest('a')}']", "image.bases"),
+    ],
+)
+def test_a_policy_names_bases_by_digest_only(tmp_path: Path, rule: str, complaint: str) -> None:
+    (tmp_path / "policy.yaml").write_text(POLICY.replace("image: {", f"image: {{{rule}, "))
+    with pytest.raises(BadInputError, match=complaint):
+        load_policy(tmp_path)
+
+
+def test_a_policy_that_names_bases_asks_for_the_scan_that_reads_the_layers(tmp_path: Path) -> None:
+    text = POLICY.replace("image: {", f"image: {{bases: ['{BASE}'], ") + "requiredGates: [check-code]\n"
+    (tmp_path / "policy.yaml").write_text(text)
+    with pytest.raises(BadInputError, match="scan-image"):
+        load_policy(tmp_path)
+
+
+def layers(*letters: str, architecture: str = "amd64") -> Layers:
+    return Layers(diff_ids=tuple(map(digest, letters)), system="linux", architecture=architecture)
+
+
+@given(st.lists(st.sampled_from("abcdef"), min_size=1), st.lists(st.sampled_from("abcdef"), min_size=1))
+def test_an_image_is_built_on_a_base_exactly_if_its_layers_begin_with_all_of_the_bases(
+    own: list[str], base: list[str]
+) -> None:
+    check = compare(layers(*own), {"base": layers(*base)}, BASE)
+    assert check.passed == (own[: len(base)] == base)
+
+
+def test_merged_reordered_and_missing_layers_are_told() -> None:
+    for own in ("x", "bac", "a", "xab"):
+        check = compare(layers(*own), {"base": layers("a", "b")}, BASE)
+        assert not check.passed, own
+        assert "squash" in check.detail
+    assert (
+        compare(layers("a", "b", "x"), {"base": layers("a", "b")}, BASE).value
+        == "2 of the base's 2 layers, then 1 more"
+    )
+
+
+def test_of_a_list_the_images_for_the_same_machines_count_and_no_other() -> None:
+    def entry(letter: str, system: str, architecture: str, **more: Any) -> dict[str, Any]:
+        platform = {"os": system, "architecture": architecture}
+        return {"mediaType": MANIFESTS[0], "digest": digest(letter), "platform": platform, **more}
+
+    listed = [
+        entry("1", "linux", "arm64"),
+        entry("2", "linux", "amd64"),
+        entry("3", "unknown", "unknown"),
+        entry("4", "linux", "amd64", mediaType="application/vnd.oci.image.index.v1+json"),
+        {"digest": digest("5")},
+        "nothing",
+    ]
+    found = platform_images(BASE, {"manifests": listed}, layers("x"))
+    assert [one.digest for one in found] == [digest("2")]
+    assert platform_images(BASE, {"layers": []}, layers("x")) == [BASE]
+    none = compare(layers("x"), {}, BASE)
+    assert (none.passed, none.value) == (False, "the base has no image for linux/amd64")
