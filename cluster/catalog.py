@@ -12,6 +12,7 @@ import hallmark
 from cluster import kubectl, overlay, registry, step_images
 from cluster.places import CANDIDATES, FORWARDED, GIT, PIPELINES_NAMESPACE, RELEASES, USER_KUBECONFIG
 from hallmark.process import run
+from hallmark.registry_auth import PLAIN_HTTP
 from laptop import base_image as laptop_base_image
 from laptop.console import Say
 from laptop.registry import Registry
@@ -81,8 +82,11 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 
 def _registry_secrets() -> list[dict[str, Any]]:
-    """One credential for each registry, so that the build's is good for candidates only."""
-    return [secret(name, {"config.json": registry.credential(name).read_bytes()}) for name in registry.PORTS]
+    """One credential for each registry, so that the build's is good for candidates only; and where there is no TLS."""
+    return [
+        secret(name, {"config.json": registry.credential(name).read_bytes(), PLAIN_HTTP: host.encode()})
+        for name, host in registry.NAMES.items()
+    ]
 
 
 def pull_secret(*, namespace: str = PIPELINES_NAMESPACE) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from hallmark import process, registry_calls
 from hallmark.errors import ToolFailedError
 from hallmark.image_reference import Image
+from hallmark.registry_auth import require_plain_http
 
 STATE = Path("/var/lib/containers")
 """Where images are unpacked and where Buildah, as root, remembers which registry has which layer (`cache`)."""
@@ -48,7 +49,7 @@ class Buildah:
         """Have `image`; False if the store for bases held it already. Raises ToolFailedError."""
         if self._run(["inspect", "--type=image", str(image)], accept=None).exit_code == 0:
             return False
-        self._run(["pull", "--quiet", *self._registry(), str(image)])
+        self._run(["pull", "--quiet", *self._registry(str(image)), str(image)])
         return True
 
     def mounts_safely(self) -> bool:
@@ -94,11 +95,13 @@ class Buildah:
     def push(self, name: str, target: str, tag: str) -> str:
         """Push the image `name` and return the digest that the registry knows it by. Raises ToolFailedError."""
         digestfile = self.folder / "digest"
-        arguments = ["push", "--quiet", *self._registry(), f"--digestfile={digestfile}"]
+        arguments = ["push", "--quiet", *self._registry(target), f"--digestfile={digestfile}"]
         self._run([*arguments, name, f"docker://{target}:{tag}"], timeout=1800)
         return digestfile.read_text(encoding="ascii").strip()
 
-    def _registry(self) -> list[str]:
+    def _registry(self, name: str) -> list[str]:
+        if not self.tls_verify:
+            require_plain_http(name, self.authfile)
         return [f"--authfile={self.authfile}", f"--tls-verify={str(self.tls_verify).lower()}"]
 
     def _run(

@@ -20,6 +20,7 @@ from typing import Any, Literal
 from hallmark import process, registry_calls
 from hallmark.errors import BadInputError, ToolFailedError
 from hallmark.image_reference import Image
+from hallmark.registry_auth import require_plain_http, require_tls_kept
 
 Written = Literal["legacy", "bundle"]
 Format = Literal["legacy", "bundle", "both"]
@@ -178,6 +179,8 @@ class Cosign:
     def _run(
         self, argv: Sequence[str], *, env: Mapping[str, str], accept: Sequence[int] | None = (0,)
     ) -> process.Completed:
+        # Each of these calls ends with its image.
+        (require_tls_kept if self.tls_verify else require_plain_http)(argv[-1], self.authfile)
         docker = {"DOCKER_CONFIG": str(self.authfile.parent)}
         return registry_calls.run(argv, [self.authfile], env={**docker, **env}, timeout=300, accept=accept)
 

@@ -14,6 +14,7 @@ from hallmark import process, registry_calls
 from hallmark.errors import BadInputError, ToolFailedError
 from hallmark.files import DIGEST, require_digest, sha256_bytes
 from hallmark.image_reference import Image
+from hallmark.registry_auth import require_plain_http
 
 MANIFESTS = (
     "application/vnd.oci.image.manifest.v1+json",
@@ -31,6 +32,19 @@ class Registry:
     authfile: Path
     tls_verify: bool
 
+    def access(self, name: str, side: str = "") -> list[str]:
+        """skopeo's flags for the image or repository `name`.
+
+        Args:
+            side: of a copy, `src-` or `dest-`.
+
+        Raises:
+            BadInputError: the certificate is not to be checked, and nobody allows that for this host.
+        """
+        if not self.tls_verify:
+            require_plain_http(name, self.authfile)
+        return [f"--{side}authfile={self.authfile}", f"--{side}tls-verify={str(self.tls_verify).lower()}"]
+
 
 def labels(image: Image, registry: Registry) -> Mapping[str, str]:
     """The labels in the configuration of `image`; skopeo checks both digests on the way.
@@ -39,14 +53,13 @@ def labels(image: Image, registry: Registry) -> Mapping[str, str]:
         BadInputError: the digest is that of a list of images, of which only one would have been judged.
         ToolFailedError: the registry does not answer, does not let us in, or does not have the image.
     """
-    manifest = _json(_inspect(image, registry, "--raw"), image)
-    if manifest.get("mediaType", MANIFESTS[0]) not in MANIFESTS or "manifests" in manifest:
+    told = manifest(image, registry)
+    if told.get("mediaType", MANIFESTS[0]) not in MANIFESTS or "manifests" in told:
         raise BadInputError(
-            f"{image} is no single image ({manifest.get('mediaType')})",
+            f"{image} is no single image ({told.get('mediaType')})",
             solution="build for one platform; a list of images cannot be judged by running one of them",
         )
-    config = _json(_inspect(image, registry, "--config"), image)
-    found = (config.get("config") or {}).get("Labels") or {}
+    found = (configuration(image, registry).get("config") or {}).get("Labels") or {}
     return {str(key): str(value) for key, value in found.items()}
 
 
@@ -62,15 +75,15 @@ def platforms(image: Image, registry: Registry) -> dict[str, str]:
         BadInputError: it is neither, or the list holds anything but single images.
         ToolFailedError: the registry does not give the manifest, or gives another one than the digest names.
     """
-    manifest = _json(_inspect(image, registry, "--raw"), image)
-    listed = manifest.get("manifests")
-    if listed is None and manifest.get("mediaType", MANIFESTS[0]) in MANIFESTS:
+    told = manifest(image, registry)
+    listed = told.get("manifests")
+    if listed is None and told.get("mediaType", MANIFESTS[0]) in MANIFESTS:
         return {}
     entries = listed if isinstance(listed, list) else []
     found = {_platform(entry): entry["digest"] for entry in entries if _is_image(entry)}
     if not found or len(found) != len(entries):
         raise BadInputError(
-            f"{image} is no image and no list of images, one for each platform ({manifest.get('mediaType')})",
+            f"{image} is no image and no list of images, one for each platform ({told.get('mediaType')})",
             solution="give the digest of what is to be deployed",
         )
     return found
@@ -110,10 +123,8 @@ def copy(source: Image, source_registry: Registry, target: str, tag: str, target
                 "copy",
                 "--quiet",
                 "--preserve-digests",
-                f"--src-authfile={source_registry.authfile}",
-                f"--src-tls-verify={str(source_registry.tls_verify).lower()}",
-                f"--dest-authfile={target_registry.authfile}",
-                f"--dest-tls-verify={str(target_registry.tls_verify).lower()}",
+                *source_registry.access(str(source), "src-"),
+                *target_registry.access(target, "dest-"),
                 f"--digestfile={digestfile}",
                 f"docker://{source}",
                 f"docker://{target}:{tag}",
@@ -145,7 +156,7 @@ def push_layout(folder: Path, name: str, target: str, tag: str, registry: Regist
     """
     digestfile = folder / "digest"
     argv = ["skopeo", "--insecure-policy", "copy", "--quiet", "--preserve-digests"]
-    argv += [f"--dest-authfile={registry.authfile}", f"--dest-tls-verify={str(registry.tls_verify).lower()}"]
+    argv += registry.access(target, "dest-")
     argv += [f"--digestfile={digestfile}", f"oci:{folder}:{name}", f"docker://{target}:{tag}"]
     registry_calls.run(argv, [registry.authfile], timeout=1800)
     require_digest(f"the pushed {target}:{tag}", digestfile.read_text(encoding="utf-8").strip(), digest)
@@ -161,8 +172,7 @@ def download(image: Image, registry: Registry, folder: Path, *, maximum_bytes: i
             `maximum_bytes`.
         ToolFailedError: the registry does not answer or let us in, or takes longer than `timeout` seconds.
     """
-    manifest = _json(_inspect(image, registry, "--raw"), image)
-    layers = manifest.get("layers")
+    layers = manifest(image, registry).get("layers")
     if not isinstance(layers, list) or not layers or not all(map(_is_layer, layers)):
         raise BadInputError(f"{image} is no single image with layers", solution="build and push it for one platform")
     if sum(layer["size"] for layer in layers) > maximum_bytes:
@@ -170,8 +180,8 @@ def download(image: Image, registry: Registry, folder: Path, *, maximum_bytes: i
             f"the layers of {image} are larger than {maximum_bytes} bytes; nothing was fetched",
             solution="build the image on a smaller base",
         )
-    argv = ["skopeo", "--insecure-policy", "copy", "--quiet", f"--src-authfile={registry.authfile}"]
-    argv += [f"--src-tls-verify={str(registry.tls_verify).lower()}", f"docker://{image}", f"dir:{folder}"]
+    argv = ["skopeo", "--insecure-policy", "copy", "--quiet", *registry.access(str(image), "src-")]
+    argv += [f"docker://{image}", f"dir:{folder}"]
     registry_calls.run(argv, [registry.authfile], timeout=timeout)
     return [folder / layer["digest"].removeprefix("sha256:") for layer in layers]
 
@@ -189,14 +199,7 @@ def _is_layer(layer: Any) -> bool:
 
 
 def _inspect(image: Image, registry: Registry, what: str, accept: tuple[int, ...] | None = (0,)) -> process.Completed:
-    argv = [
-        "skopeo",
-        "inspect",
-        what,
-        f"--authfile={registry.authfile}",
-        f"--tls-verify={str(registry.tls_verify).lower()}",
-        f"docker://{image}",
-    ]
+    argv = ["skopeo", "inspect", what, *registry.access(str(image)), f"docker://{image}"]
     done = registry_calls.run(argv, [registry.authfile], timeout=120, accept=None)
     if accept is not None and done.exit_code not in accept:
         raise ToolFailedError(

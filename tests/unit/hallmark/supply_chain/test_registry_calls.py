@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,10 @@ from hallmark import registry_calls
 from hallmark.errors import BadInputError, ToolFailedError
 from hallmark.image_reference import Image
 from hallmark.process import Completed
-from hallmark.registry_auth import docker_config
+from hallmark.registry_auth import docker_config, require_tls_kept
 from hallmark.tools import skopeo
-from hallmark.tools.cosign import PrivateKey, Signer, cosign
+from hallmark.tools.buildah import Buildah
+from hallmark.tools.cosign import Cosign, PrivateKey, Signer, cosign
 from services.faulty_registry import Door, Fault, authority, door
 
 from .supply_chain_images import LABELS, Registries
@@ -235,3 +236,62 @@ def test_a_manifest_that_is_not_the_one_of_the_digest_is_not_believed() -> None:
 def test_only_layers_that_the_registry_keeps_and_everybody_unpacks_are_taken(more: dict[str, Any], taken: bool) -> None:
     plain = {"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": f"sha256:{'1' * 64}", "size": 1}
     assert skopeo._is_layer({**plain, **more}) is taken
+
+
+def test_plain_http_is_spoken_to_no_registry_elsewhere_that_its_credential_does_not_name(tmp_path: Path) -> None:
+    """The param of a run alone opens no registry: nothing is sent, not even a greeting, by none of the three tools."""
+    away = Image(repository="registry.example.com:5000/releases/iris", digest=f"sha256:{'2' * 64}")
+    (tmp_path / "config.json").write_text('{"auths": {"registry.example.com:5000": {"auth": "YTpi"}}}')
+    (tmp_path / "plain-http").write_text("# others\nregistry.example.com\nregistry.example.com:5001\n")
+    with docker_config(tmp_path) as authfile:
+        registry = skopeo.Registry(authfile=authfile, tls_verify=False)
+        tool = Cosign(authfile=authfile, tls_verify=False, version=(2, 6))
+        key = PrivateKey(reference="cosign.key")
+        builder = Buildah(folder=tmp_path, base_store=None, authfile=authfile, tls_verify=False)
+        here = Image(repository="127.0.0.1:5000/candidates/iris", digest=away.digest)
+        asked: list[Callable[[], object]] = [
+            lambda: skopeo.labels(away, registry),
+            lambda: skopeo.answers(away, registry),
+            lambda: skopeo.copy(away, registry, here.repository, "tag", registry),
+            lambda: skopeo.copy(here, registry, away.repository, "tag", registry),
+            lambda: skopeo.push_layout(tmp_path, "image", away.repository, "tag", registry, digest=away.digest),
+            lambda: skopeo.download(away, registry, tmp_path / "image", maximum_bytes=1, timeout=1),
+            lambda: tool.signatures(away, Signer(public_key=tmp_path / "cosign.pub"), "legacy"),
+            lambda: tool.statements(away, Signer(public_key=tmp_path / "cosign.pub"), "verdict", "legacy"),
+            lambda: tool.sign(away, key, "legacy"),
+            lambda: tool.attest(away, key, tmp_path / "verdict.json", "verdict", "legacy"),
+            lambda: builder.push("image", away.repository, "tag"),
+        ]
+        for ask in asked:
+            with pytest.raises(BadInputError, match="may not be spoken to without TLS") as error:
+                ask()
+            assert "`registry.example.com:5000` into a file `plain-http`" in error.value.solution
+
+
+def test_plain_http_is_spoken_where_the_credentials_owner_says_so(tmp_path: Path) -> None:
+    (tmp_path / "plain-http").write_text("Registry.Example.com:5000  # in the same rack\n")
+    with docker_config(tmp_path) as authfile:
+        registry = skopeo.Registry(authfile=authfile, tls_verify=False)
+        assert "--tls-verify=false" in registry.access("registry.example.com:5000/releases/iris")
+        with pytest.raises(BadInputError):
+            registry.access("registry.example.com/releases/iris")
+    (tmp_path / "plain-http").write_text("http://registry.example.com\n")
+    with pytest.raises(BadInputError, match="no registry's host"), docker_config(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize(
+    "host", ["10.1.2.3:5000", "192.168.1.2", "172.20.0.1", "hub.bank.local", "127.0.0.1.example.com"]
+)
+def test_cosign_is_not_left_to_fall_back_to_plain_http(host: str, tmp_path: Path) -> None:
+    """As it does for such names, whatever it is told, where TLS does not answer."""
+    asked = Image(repository=f"{host}/releases/iris", digest=f"sha256:{'2' * 64}")
+    with docker_config(None) as authfile:
+        tool = Cosign(authfile=authfile, tls_verify=True, version=(2, 6))
+        with pytest.raises(BadInputError, match="without TLS where TLS does not answer"):
+            tool.signatures(asked, Signer(public_key=tmp_path / "cosign.pub"), "legacy")
+    (tmp_path / "plain-http").write_text(host)
+    with docker_config(tmp_path) as authfile:
+        require_tls_kept(str(asked), authfile)
+        for good in ("registry.example.com", "hub.bank.localnet", "172.32.0.1", "127.0.0.1:5000"):
+            require_tls_kept(f"{good}/releases/iris", authfile)
