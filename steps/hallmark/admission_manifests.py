@@ -42,6 +42,8 @@ class Admitted:
     """The released images' repository; no tag and no digest."""
     keys: dict[str, str]
     """Public keys (PEM) by the policy's name for each; one of them is enough."""
+    log_key: str = ""
+    """Of the transparency log (PEM), where the policy names one."""
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -86,7 +88,7 @@ def cluster_image_policy(admitted: Admitted) -> dict[str, Any]:
         raise BadInputError(
             f"OpenShift takes no scope on the host {host}", solution="name the registry by its domain, with a dot"
         )
-    (pem,) = admitted.keys.values()
+    (pem,), log = admitted.keys.values(), admitted.log_key.strip()
     return {
         "apiVersion": "config.openshift.io/v1",
         "kind": "ClusterImagePolicy",
@@ -96,7 +98,10 @@ def cluster_image_policy(admitted: Admitted) -> dict[str, Any]:
             "policy": {
                 "rootOfTrust": {
                     "policyType": "PublicKey",
-                    "publicKey": {"keyData": base64.b64encode(pem.strip().encode()).decode()},
+                    "publicKey": {
+                        "keyData": base64.b64encode(pem.strip().encode()).decode(),
+                        **({"rekorKeyData": base64.b64encode(log.encode()).decode()} if log else {}),
+                    },
                 },
                 # Of an image by digest the repository has to be the signed one; one by tag is never admitted.
                 "signedIdentity": {"matchPolicy": "MatchRepoDigestOrExact"},
@@ -108,7 +113,8 @@ def cluster_image_policy(admitted: Admitted) -> dict[str, Any]:
 def policy_controller(admitted: Admitted) -> dict[str, Any]:
     """sigstore's ClusterImagePolicy: for each key an authority that asks for the signature and one for the verdict.
 
-    One authority that fits is enough for policy-controller, so a policy above them asks for one of each.
+    One authority that fits is enough for policy-controller, so a policy above them asks for one of each. It is not
+    told of a transparency log: one of one's own takes a TrustRoot, which is the platform's. verify-image asks the log.
     """
     verdict = rego(admitted.policy, admitted.policy_digest, CONTROLLER).expandtabs(2)
     authorities: list[dict[str, Any]] = []
@@ -155,8 +161,10 @@ def policy_controller(admitted: Admitted) -> dict[str, Any]:
 
 def kyverno(admitted: Admitted) -> dict[str, Any]:
     """Kyverno's ClusterPolicy. Its newer ImageValidatingPolicy verifies no attestation without a transparency log."""
-    no_log = {"rekor": {"ignoreTlog": True}, "ctlog": {"ignoreSCT": True}}
-    entries = [{"keys": {"publicKeys": pem.strip() + "\n", **no_log}} for pem in admitted.keys.values()]
+    log = admitted.policy.signing.transparency_log
+    logged = {"url": log.url, "pubkey": admitted.log_key.strip() + "\n"} if log else {"ignoreTlog": True}
+    logs = {"rekor": logged, "ctlog": {"ignoreSCT": True}}
+    entries = [{"keys": {"publicKeys": pem.strip() + "\n", **logs}} for pem in admitted.keys.values()]
     attestors = [{"count": 1, "entries": entries}]
     return {
         "apiVersion": "kyverno.io/v1",

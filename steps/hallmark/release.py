@@ -12,7 +12,7 @@ from hallmark.errors import BadInputError
 from hallmark.files import DIGEST, inside
 from hallmark.gate_report import Check
 from hallmark.judgement import needed_by_ratio
-from hallmark.tools.cosign import key_bytes
+from hallmark.tools.cosign import Cosign, Log, cosign, key_bytes
 from hallmark.verdict import CLOCK_SKEW, Metric, Verdict, VerdictChampion
 
 CHAMPION = "champion"
@@ -129,6 +129,26 @@ def public_keys(policy: Policy, folder: Path) -> dict[str, Path]:
             )
         found[name] = file
     return found
+
+
+def cosign_for(policy: Policy, folder: Path, authfile: Path, *, tls_verify: bool) -> Cosign:
+    """The cosign on PATH, for how the policy in `folder` wants signatures kept and logged. Raises as `cosign` does."""
+    return cosign(authfile, tls_verify=tls_verify, kept=policy.signing.format, log=transparency_log(policy, folder))
+
+
+def transparency_log(policy: Policy, folder: Path) -> Log | None:
+    """The log that has to hold what keys have signed. Raises BadInputError: its key is not beside the policy."""
+    wanted = policy.signing.transparency_log
+    if wanted is None:
+        return None
+    file = inside(folder, wanted.public_key)
+    if not file.is_file() or key_bytes(file.read_text(encoding="ascii", errors="replace")) is None:
+        raise BadInputError(
+            f"the policy names {wanted.public_key} as the transparency log's key, and there is no public key",
+            solution=f"put what GET {wanted.url.rstrip('/')}/api/v1/log/publicKey answers beside the policy, once you "
+            "have compared it with what the log's operators publish",
+        )
+    return Log(url=wanted.url, public_key=file)
 
 
 def accepted_policies(file: Path, whose: str) -> frozenset[str]:

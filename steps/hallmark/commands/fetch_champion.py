@@ -37,9 +37,10 @@ from hallmark.files import sha256_tree
 from hallmark.gate_report import Check, GateReport, decide, failures
 from hallmark.image_reference import Image, image
 from hallmark.registry_auth import docker_config
+from hallmark.release import cosign_for
 from hallmark.signatures import signature_checks, signers, verdicts
 from hallmark.tools import skopeo
-from hallmark.tools.cosign import Cosign, Signer, cosign
+from hallmark.tools.cosign import Cosign, Signer
 from hallmark.tools.git import check_url, session
 from hallmark.verdict import Verdict, read_verdict
 
@@ -114,7 +115,7 @@ def run(params: Params, context: Context) -> Outcome:
     with docker_config(params.release_credential) as authfile:
         registry = skopeo.Registry(authfile=authfile, tls_verify=params.tls_verify)
         skopeo.require(standing, registry)
-        tool = cosign(authfile, tls_verify=params.tls_verify, kept=policy.signing.format)
+        tool = cosign_for(policy, params.policy, authfile, tls_verify=params.tls_verify)
         checks = [where, _said("in production", str(standing)), *signature_checks(tool, standing, keys, policy)]
         more, verdict = _verdict(tool, standing, keys, policy)
         checks += more

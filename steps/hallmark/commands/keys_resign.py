@@ -27,11 +27,12 @@ from hallmark.errors import BadInputError
 from hallmark.gate_report import Check, decide
 from hallmark.image_reference import Image
 from hallmark.registry_auth import docker_config
+from hallmark.release import cosign_for
 from hallmark.signatures import attested, signers
 from hallmark.signing import SigningKey, open_key
 from hallmark.signing_keys import PASSWORD, require_memory
 from hallmark.tools import skopeo
-from hallmark.tools.cosign import Answer, Cosign, Signer, Statement, Written, cosign, key_bytes
+from hallmark.tools.cosign import Answer, Cosign, Signer, Statement, Written, key_bytes
 from hallmark.verification import Asked, image_checks
 
 EXAMPLE = "hallmark keys-resign --images=live --policy=next-policy --signing-key=new-signing-key --credential=releases"
@@ -66,7 +67,7 @@ def run(params: Params, context: Context) -> Outcome:
     own = _own(key, known, digest)
     checks = []
     with docker_config(params.credential) as authfile:
-        tool = cosign(authfile, tls_verify=params.tls_verify, kept=policy.signing.format)
+        tool = cosign_for(policy, params.policy, authfile, tls_verify=params.tls_verify)
         registry = skopeo.Registry(authfile=authfile, tls_verify=params.tls_verify)
         for image in images:
             found = image_checks(tool, image, known, Asked(policy=policy, policy_digest=digest))

@@ -24,7 +24,7 @@ from hallmark.errors import BadInputError
 from hallmark.files import sha256_bytes, write_text
 from hallmark.gate_report import Check, decide
 from hallmark.image_reference import REPOSITORY
-from hallmark.release import public_keys
+from hallmark.release import public_keys, transparency_log
 from hallmark.verdict import PREDICATE_TYPE, this_second
 
 EXAMPLE = (
@@ -84,7 +84,14 @@ def _texts(params: Params, policy: Policy, digest: str) -> dict[str, str]:
             f"--image={params.image} is no repository of images",
             solution="give where releases are pushed, without a tag: registry.example.com/releases/iris",
         )
-    admitted = Admitted(policy=policy, policy_digest=digest, repository=params.image, keys=_keys(params, policy))
+    log = transparency_log(policy, params.policy)
+    admitted = Admitted(
+        policy=policy,
+        policy_digest=digest,
+        repository=params.image,
+        keys=_keys(params, policy),
+        log_key=log.public_key.read_text(encoding="ascii") if log else "",
+    )
     return {f"{kind}.yaml": manifest(kind, admitted)}
 
 

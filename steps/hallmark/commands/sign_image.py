@@ -39,10 +39,10 @@ from hallmark.files import require_digest, sha256_bytes
 from hallmark.gate_report import Check, GateReport, decide
 from hallmark.image_reference import Image, image, parse_image
 from hallmark.registry_auth import docker_config
-from hallmark.release import public_keys, verdict_checks
+from hallmark.release import cosign_for, public_keys, verdict_checks
 from hallmark.signing import SigningKey, open_key, predicates, sign
 from hallmark.tools import skopeo
-from hallmark.tools.cosign import cosign, key_bytes
+from hallmark.tools.cosign import key_bytes
 from hallmark.verdict import FILE_NAME, Verdict, read_verdict, this_second
 
 EXAMPLE = (
@@ -113,7 +113,7 @@ def run(params: Params, context: Context) -> Outcome:
     ):
         candidates = skopeo.Registry(authfile=candidate_auth, tls_verify=params.tls_verify)
         releases = skopeo.Registry(authfile=release_auth, tls_verify=params.tls_verify)
-        known = pool.submit(cosign, release_auth, tls_verify=params.tls_verify, kept=policy.signing.format)
+        known = pool.submit(cosign_for, policy, params.policy, release_auth, tls_verify=params.tls_verify)
         labels = pool.submit(skopeo.labels, candidate, candidates)
         there = pool.submit(skopeo.answers, released, releases)
         key = open_key(params.signing_key)

@@ -26,9 +26,10 @@ from hallmark.documents.policy import load_policy
 from hallmark.gate_report import Check, decide
 from hallmark.image_reference import Image, image, parse_image
 from hallmark.registry_auth import docker_config
+from hallmark.release import cosign_for
 from hallmark.signatures import signature_checks, signers
 from hallmark.tools import skopeo
-from hallmark.tools.cosign import Cosign, Signer, cosign
+from hallmark.tools.cosign import Cosign, Signer
 from hallmark.verification import Asked, image_checks
 
 EXAMPLE = (
@@ -67,7 +68,7 @@ def run(params: Params, context: Context) -> Outcome:
         policy=policy, policy_digest=params.policy_digest, commit=params.commit, model_digest=params.model_digest
     )
     with docker_config(params.credential) as authfile, ThreadPoolExecutor(max_workers=1) as pool:
-        program = pool.submit(cosign, authfile, tls_verify=params.tls_verify, kept=policy.signing.format)
+        program = pool.submit(cosign_for, policy, params.policy, authfile, tls_verify=params.tls_verify)
         registry = skopeo.Registry(authfile=authfile, tls_verify=params.tls_verify)
         platforms = skopeo.platforms(whole, registry)
         tool = program.result()

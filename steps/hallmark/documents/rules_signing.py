@@ -22,6 +22,15 @@ class Identity(Document):
     issuer: Fixed[str] = Field(pattern=r"^https://\S+$", description="The identity provider that the signer used.")
 
 
+class TransparencyLog(Document):
+    """A log like Rekor, in which everybody can see what was signed, and when."""
+
+    url: Fixed[str] = Field(pattern=r"^https?://\S+$", description="Where the log takes entries (Rekor's v1 API).")
+    public_key: Fixed[RepositoryPath] = Field(
+        default="rekor.pub", description="The log's public key, beside this policy (PEM, ECDSA on P-256)."
+    )
+
+
 class Signing(Document):
     public_keys: Fewer[list[RepositoryPath]] = Field(
         default=["cosign.pub"],
@@ -34,6 +43,11 @@ class Signing(Document):
     trusted_root: Fixed[RepositoryPath | None] = Field(
         default=None,
         description="For `keyless`: sigstore's trusted_root.json beside this policy; null: cosign fetches it.",
+    )
+    transparency_log: Fixed[TransparencyLog | None] = Field(
+        default=None,
+        description="The log that has to hold each signature and attestation of a key; null: none is asked, and "
+        "nothing is told to any.",
     )
     format: Fixed[Format] = Field(
         default="legacy",

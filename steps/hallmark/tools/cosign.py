@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import json
 import os
 import re
@@ -19,6 +20,7 @@ from typing import Any, Literal
 
 from hallmark import process, registry_calls
 from hallmark.errors import BadInputError, ToolFailedError
+from hallmark.files import write_text
 from hallmark.image_reference import Image
 from hallmark.registry_auth import require_plain_http, require_tls_kept
 
@@ -32,10 +34,8 @@ PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = re.compile(r"https://in-toto\.io/Statement/v\d+(\.\d+)?")
 VERSION = re.compile(r"v?(\d+)\.(\d+)\.\d+")
 OLDEST, NEWEST, BUNDLES = (2, 4), (3, 999), (2, 6)
-NO_TUF = {"SIGSTORE_REKOR_PUBLIC_KEY": "/dev/null"}
-"""A key of our own, which is never read (no log is asked), keeps cosign from fetching sigstore's trusted root."""
-NO_ROOT = '{"mediaType": "application/vnd.dev.sigstore.trustedroot+json;version=0.1"}'
-"""cosign 2.6 wants a trusted root for bundles, also of a key pair; this one trusts nobody else."""
+LONG_AGO = "1970-01-01T00:00:00Z"
+ROOT_TYPE = "application/vnd.dev.sigstore.trustedroot+json;version=0.1"
 
 MANAGED: Mapping[str, tuple[str, ...]] = {
     "k8s": ("KUBECONFIG", "KUBERNETES_"),
@@ -89,6 +89,15 @@ class Signer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Log:
+    """A transparency log that holds what keys have signed (Rekor's v1 API)."""
+
+    url: str
+    public_key: Path
+    """PEM, of ECDSA on P-256."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class PrivateKey:
     """A key to sign with: an encrypted file and its password, or the URI of a key that never leaves its place."""
 
@@ -113,6 +122,8 @@ class Cosign:
     version: tuple[int, int]
     written: tuple[Written, ...] = ("legacy",)
     """The formats to write, in this order."""
+    log: Log | None = None
+    """What has to hold every signature of a key; None: no log is told or asked."""
 
     @property
     def read(self) -> tuple[Written, ...]:
@@ -137,22 +148,23 @@ class Cosign:
 
     def sign(self, image: Image, key: PrivateKey, kept: Written) -> None:
         """Sign the digest of `image`. Raises ToolFailedError where the key or the registry does not let us."""
-        self._run(["cosign", "sign", *self._write(key, kept), str(image)], env=key.env)
+        self._run(["cosign", "sign", *self._write(key, kept), str(image)], env={**self._log_key, **key.env})
 
     def attest(self, image: Image, key: PrivateKey, predicate: Path, predicate_type: str, kept: Written) -> None:
         """Attach the JSON file `predicate` to `image` as a signed statement. Raises ToolFailedError as `sign` does."""
         what = [f"--predicate={predicate}", f"--type={predicate_type}"]
-        self._run(["cosign", "attest", *self._write(key, kept), *what, str(image)], env=key.env)
+        self._run(["cosign", "attest", *self._write(key, kept), *what, str(image)], env={**self._log_key, **key.env})
 
     def _verify(self, signer: Signer, kept: Written) -> list[str]:
         if signer.public_key is None:
             root = [] if signer.trusted_root is None else [f"--trusted-root={signer.trusted_root}"]
             who = [f"--certificate-identity={signer.identity}", f"--certificate-oidc-issuer={signer.issuer}", *root]
         else:
-            who = [f"--key={signer.public_key}", "--insecure-ignore-tlog=true"]
-            if kept == "bundle" and self.version < (3, 0):
-                file = self.authfile.with_name("no_root.json")
-                file.write_text(NO_ROOT, encoding="ascii")
+            # The entry lies beside the signature, with the log's promise: nobody has to be asked for it.
+            who = [f"--key={signer.public_key}", "--offline=true" if self.log else "--insecure-ignore-tlog=true"]
+            if kept == "bundle" and (self.log or self.version < (3, 0)):
+                file = self.authfile.with_name("trusted_root.json")
+                write_text(file, trusted_root(self.log))
                 who.append(f"--trusted-root={file}")
         return [*who, *self._format(kept), *self._insecure()]
 
@@ -160,7 +172,7 @@ class Cosign:
         modern = ["--use-signing-config=false"] if self.version >= (3, 0) else []
         return [
             f"--key={key.reference}",
-            "--tlog-upload=false",
+            *(["--tlog-upload=false"] if self.log is None else ["--tlog-upload=true", f"--rekor-url={self.log.url}"]),
             "--yes",
             *modern,
             *self._format(kept),
@@ -174,7 +186,12 @@ class Cosign:
         return [] if self.tls_verify else ["--allow-insecure-registry", "--allow-http-registry"]
 
     def _ask(self, argv: Sequence[str], signer: Signer) -> process.Completed:
-        return self._run(argv, env=NO_TUF if signer.public_key else {}, accept=None)
+        return self._run(argv, env=self._log_key if signer.public_key else {}, accept=None)
+
+    @property
+    def _log_key(self) -> dict[str, str]:
+        """With a log's key, also one that is never read, cosign does not fetch sigstore's trusted root."""
+        return {"SIGSTORE_REKOR_PUBLIC_KEY": str(self.log.public_key) if self.log else "/dev/null"}
 
     def _run(
         self, argv: Sequence[str], *, env: Mapping[str, str], accept: Sequence[int] | None = (0,)
@@ -185,8 +202,29 @@ class Cosign:
         return registry_calls.run(argv, [self.authfile], env={**docker, **env}, timeout=300, accept=accept)
 
 
-def cosign(authfile: Path, *, tls_verify: bool, kept: Format = "legacy") -> Cosign:
-    """The cosign on PATH, for signatures of that format.
+def trusted_root(log: Log | None) -> str:
+    """sigstore's TrustedRoot (protobuf-specs, sigstore_trustroot.proto) with this log, and nobody else.
+
+    Bundles are held against one, also those of a key pair.
+
+    Raises:
+        BadInputError: the log's key is no public key.
+    """
+    logs = []
+    if log is not None:
+        key = key_bytes(log.public_key.read_text(encoding="ascii", errors="replace"))
+        if key is None:
+            raise BadInputError(
+                f"{log.public_key.name} holds no public key", solution="put the log's key there (PEM, ECDSA on P-256)"
+            )
+        raw, name = base64.b64encode(key).decode(), base64.b64encode(hashlib.sha256(key).digest()).decode()
+        described = {"rawBytes": raw, "keyDetails": "PKIX_ECDSA_P256_SHA_256", "validFor": {"start": LONG_AGO}}
+        logs = [{"baseUrl": log.url, "hashAlgorithm": "SHA2_256", "publicKey": described, "logId": {"keyId": name}}]
+    return json.dumps({"mediaType": ROOT_TYPE, "tlogs": logs})
+
+
+def cosign(authfile: Path, *, tls_verify: bool, kept: Format = "legacy", log: Log | None = None) -> Cosign:
+    """The cosign on PATH, for signatures of that format, which `log` has to hold.
 
     Raises:
         ToolFailedError: there is none, or one of another version.
@@ -209,7 +247,7 @@ def cosign(authfile: Path, *, tls_verify: bool, kept: Format = "legacy") -> Cosi
             solution="install cosign 2.6 or newer, or ask for signing.format: legacy",
         )
     written: tuple[Written, ...] = ("legacy", "bundle") if kept == "both" else (kept,)
-    return Cosign(authfile=authfile, tls_verify=tls_verify, version=version, written=written)
+    return Cosign(authfile=authfile, tls_verify=tls_verify, version=version, written=written, log=log)
 
 
 def public_key(key: PrivateKey) -> str:
