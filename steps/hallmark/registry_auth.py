@@ -111,8 +111,8 @@ def is_loopback(host: str) -> bool:
 def trusted_authority(authfiles: Sequence[Path]) -> Iterator[dict[str, str]]:
     """The environment in which a tool written in Go trusts every `ca.crt` beside `authfiles`, and what it would anyway.
 
-    One variable serves skopeo, Buildah and cosign alike (Go's crypto/x509: SSL_CERT_FILE); it names one file, so that
-    the authorities of two registries and those of the machine are written into one.
+    For Buildah and cosign, which speak to one registry at a time (Go's crypto/x509: SSL_CERT_FILE); the variable names
+    one file, into which the machine's authorities are written, too.
     """
     own = [file.with_name(AUTHORITY) for file in authfiles if file.with_name(AUTHORITY).is_file()]
     if not own:

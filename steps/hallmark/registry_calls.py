@@ -84,7 +84,8 @@ def run(
     """Run a tool as `process.run` does, again where the registry may answer in a moment.
 
     Args:
-        authfiles: docker's configuration files that the tool is given; a `ca.crt` beside one is trusted.
+        authfiles: docker's configuration files beside which a `ca.crt` is to be trusted, by the environment; none for
+            a tool that is told so otherwise.
         accept: the exit codes that are answers. With None the last answer is returned, whatever it is.
 
     Raises:

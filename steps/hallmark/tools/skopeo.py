@@ -14,7 +14,7 @@ from hallmark import process, registry_calls
 from hallmark.errors import BadInputError, ToolFailedError
 from hallmark.files import DIGEST, require_digest, sha256_bytes
 from hallmark.image_reference import Image
-from hallmark.registry_auth import require_plain_http
+from hallmark.registry_auth import AUTHORITY, require_plain_http
 
 MANIFESTS = (
     "application/vnd.oci.image.manifest.v1+json",
@@ -43,7 +43,10 @@ class Registry:
         """
         if not self.tls_verify:
             require_plain_http(name, self.authfile)
-        return [f"--{side}authfile={self.authfile}", f"--{side}tls-verify={str(self.tls_verify).lower()}"]
+        flags = [f"--{side}authfile={self.authfile}", f"--{side}tls-verify={str(self.tls_verify).lower()}"]
+        # For this side alone: the environment's SSL_CERT_FILE would hold for both registries of a copy.
+        own = self.authfile.with_name(AUTHORITY).is_file()
+        return [*flags, *([f"--{side}cert-dir={self.authfile.parent}"] if own else [])]
 
 
 def labels(image: Image, registry: Registry) -> Mapping[str, str]:
@@ -129,7 +132,7 @@ def copy(source: Image, source_registry: Registry, target: str, tag: str, target
                 f"docker://{source}",
                 f"docker://{target}:{tag}",
             ],
-            [source_registry.authfile, target_registry.authfile],
+            [],
             timeout=1800,
         )
         require_digest(f"the copy {target}:{tag}", digestfile.read_text(encoding="utf-8").strip(), source.digest)
@@ -158,7 +161,7 @@ def push_layout(folder: Path, name: str, target: str, tag: str, registry: Regist
     argv = ["skopeo", "--insecure-policy", "copy", "--quiet", "--preserve-digests"]
     argv += registry.access(target, "dest-")
     argv += [f"--digestfile={digestfile}", f"oci:{folder}:{name}", f"docker://{target}:{tag}"]
-    registry_calls.run(argv, [registry.authfile], timeout=1800)
+    registry_calls.run(argv, [], timeout=1800)
     require_digest(f"the pushed {target}:{tag}", digestfile.read_text(encoding="utf-8").strip(), digest)
 
 
@@ -182,7 +185,7 @@ def download(image: Image, registry: Registry, folder: Path, *, maximum_bytes: i
         )
     argv = ["skopeo", "--insecure-policy", "copy", "--quiet", *registry.access(str(image), "src-")]
     argv += [f"docker://{image}", f"dir:{folder}"]
-    registry_calls.run(argv, [registry.authfile], timeout=timeout)
+    registry_calls.run(argv, [], timeout=timeout)
     return [folder / layer["digest"].removeprefix("sha256:") for layer in layers]
 
 
@@ -200,7 +203,7 @@ def _is_layer(layer: Any) -> bool:
 
 def _inspect(image: Image, registry: Registry, what: str, accept: tuple[int, ...] | None = (0,)) -> process.Completed:
     argv = ["skopeo", "inspect", what, *registry.access(str(image)), f"docker://{image}"]
-    done = registry_calls.run(argv, [registry.authfile], timeout=120, accept=None)
+    done = registry_calls.run(argv, [], timeout=120, accept=None)
     if accept is not None and done.exit_code not in accept:
         raise ToolFailedError(
             f"the registry does not give {image}: {done.last_words}",

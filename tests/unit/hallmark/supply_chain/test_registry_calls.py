@@ -169,6 +169,33 @@ def test_a_registry_with_a_certificate_by_an_authority_of_ones_own(registries: R
         assert [one.digest for one in answer.found] == [image.digest], answer.words
 
 
+def test_the_authority_of_one_registry_is_not_that_of_the_other(registries: Registries, tmp_path: Path) -> None:
+    """A copy trusts for each side what lies beside its own credential."""
+    one, other = authority(tmp_path / "one"), authority(tmp_path / "other")
+    source, target = tmp_path / "source", tmp_path / "target"
+    with (
+        door(registries.candidates, source, certificate=one / "server.pem") as left,
+        door(registries.releases, target, certificate=other / "server.pem") as right,
+    ):
+        found = registries.push(registries.candidate)
+        image = Image(repository=f"{left.address}/{registries.candidate.partition('/')[2]}", digest=found)
+        wanted = f"{right.address}/{registries.release.partition('/')[2]}"
+
+        def copied(source_has: Path, target_has: Path) -> str:
+            shutil.copy(source_has / "ca.crt", source)
+            shutil.copy(target_has / "ca.crt", target)
+            with docker_config(source) as authfile, docker_config(target) as other_authfile:
+                ways = [skopeo.Registry(authfile=file, tls_verify=True) for file in (authfile, other_authfile)]
+                try:
+                    skopeo.copy(image, ways[0], wanted, "copied", ways[1])
+                except ToolFailedError as error:
+                    return error.solution
+                return ""
+
+        assert copied(one, other) == ""
+        assert "another authority's" in copied(other, one)
+
+
 @pytest.mark.parametrize("text", ["", "hello", "-----BEGIN PRIVATE KEY-----\n"])
 def test_an_authority_that_is_none_is_bad_input(tmp_path: Path, text: str) -> None:
     (tmp_path / "config.json").write_text("{}")
