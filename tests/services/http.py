@@ -18,6 +18,8 @@ class WebServer:
     """By path; the last of each is given again and again."""
     asked: list[tuple[str, str]] = field(default_factory=list)
     """Path and `Authorization` of each request."""
+    server: ThreadingHTTPServer | None = None
+    """For tests that wrap its socket."""
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}{path}"
@@ -52,7 +54,7 @@ def web_server() -> Iterator[WebServer]:
             """A client that has heard enough hangs up."""
 
     server = Server(("127.0.0.1", 0), Handler)
-    found = WebServer(server.server_address[1])
+    found = WebServer(server.server_address[1], server=server)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:

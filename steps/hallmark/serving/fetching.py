@@ -215,10 +215,11 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         before, after = urlsplit(req.full_url), urlsplit(newurl)
         try:
             self._settings.require_allowed(newurl)
+            if before.scheme == "https" and after.scheme != "https":
+                raise WrongSettingsError("that is from https to http")
         except WrongSettingsError as error:
+            fp.close()
             raise StoreFailedError(f"{shown(req.full_url)} leads to {shown(newurl)}: {error}") from None
-        if before.scheme == "https" and after.scheme != "https":
-            raise StoreFailedError(f"{shown(req.full_url)} leads from https to http")
         following = super().redirect_request(req, fp, code, msg, headers, newurl)
         told = req.unredirected_hdrs.get("Authorization")
         if following is not None and told and before[:2] == after[:2]:

@@ -29,8 +29,8 @@ def require_signed(folder: Path, key: Path, *, file: str, digest: str) -> None:
         UnusableModelError: there is no signature, it is of another key, or of another model.
     """
     signature = folder / SIGNATURE
-    if key.resolve().is_relative_to(folder.resolve().parent):
-        raise WrongSettingsError(f"{KEY} names {key}, which is in the image itself; mount the key from elsewhere")
+    if key.resolve().is_relative_to(folder.resolve()):
+        raise WrongSettingsError(f"{KEY} names {key}, which comes with the model; mount the key from elsewhere")
     try:
         # No standard library has it, and not every base image.
         from model_signing._signing.sign_ec_key import Verifier  # type: ignore[import-not-found,unused-ignore]
