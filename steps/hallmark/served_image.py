@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from hallmark import image_labels
+from hallmark import image_labels, model_artifact
 from hallmark.documents.model import Model
 from hallmark.files import require_digest, sha256_file
 from hallmark.image_assembly import REF, Layer, Settings, assemble, platform_digest
@@ -43,6 +43,8 @@ def build_and_push(
 ) -> str:
     """Make the image, push it to the repository `target` under `tag`, and return its digest.
 
+    A model that is to be fetched is pushed there as well, as an artefact of its own, which a label names.
+
     Args:
         base: an image, or a list of images of which this machine's is taken.
         model: the model's file; its digest is computed from what was copied.
@@ -60,6 +62,11 @@ def build_and_push(
     else:
         single = base
     config = skopeo.configuration(single, registry)
+    if description.image.model == "fetched":
+        artifact = model_artifact.push(
+            model, model_digest, name=description.metadata.name, target=target, registry=registry
+        )
+        labels = {**labels, image_labels.MODEL_ARTIFACT: artifact}
     # Under a tag of its own, for registries remove what has none. What the repository has is not sent again.
     skopeo.copy(single, registry, target, f"base-{single.digest.removeprefix('sha256:')[:12]}", registry)
     with tempfile.TemporaryDirectory(prefix="hallmark-layout-") as scratch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -165,10 +165,21 @@ def push_layout(folder: Path, name: str, target: str, tag: str, registry: Regist
     require_digest(f"the pushed {target}:{tag}", digestfile.read_text(encoding="utf-8").strip(), digest)
 
 
-def download(image: Image, registry: Registry, folder: Path, *, maximum_bytes: int, timeout: float) -> list[Path]:
+def download(
+    image: Image,
+    registry: Registry,
+    folder: Path,
+    *,
+    maximum_bytes: int,
+    timeout: float,
+    kinds: Collection[str] = (),
+) -> list[Path]:
     """Fetch the layers of `image` into the new `folder`, packed as they are, and return their files, the lowest first.
 
     skopeo compares every layer with its digest. What they weigh is told by the manifest, whose digest is the image's.
+
+    Args:
+        kinds: media types of the layers, where they are other than an image's.
 
     Raises:
         BadInputError: it is a list of images, has layers that are kept or read elsewhere, or is heavier than
@@ -176,7 +187,7 @@ def download(image: Image, registry: Registry, folder: Path, *, maximum_bytes: i
         ToolFailedError: the registry does not answer or let us in, or takes longer than `timeout` seconds.
     """
     layers = manifest(image, registry).get("layers")
-    if not isinstance(layers, list) or not layers or not all(map(_is_layer, layers)):
+    if not isinstance(layers, list) or not layers or not all(_is_layer(layer, kinds) for layer in layers):
         raise BadInputError(f"{image} is no single image with layers", solution="build and push it for one platform")
     if sum(layer["size"] for layer in layers) > maximum_bytes:
         raise BadInputError(
@@ -189,14 +200,15 @@ def download(image: Image, registry: Registry, folder: Path, *, maximum_bytes: i
     return [folder / layer["digest"].removeprefix("sha256:") for layer in layers]
 
 
-def _is_layer(layer: Any) -> bool:
+def _is_layer(layer: Any, kinds: Collection[str] = ()) -> bool:
     found = layer if isinstance(layer, dict) else {}
     digest, size = found.get("digest"), found.get("size")
     # What has addresses of its own is fetched from there, and what is annotated so is read by a list of its own.
     notes = found.get("annotations") or {}
     if found.get("urls") or not isinstance(notes, dict) or any(str(key).startswith(LAZY) for key in notes):
         return False
-    if LAYER.fullmatch(str(found.get("mediaType"))) is None:
+    kind = str(found.get("mediaType"))
+    if kind not in kinds if kinds else LAYER.fullmatch(kind) is None:
         return False
     return isinstance(digest, str) and DIGEST.fullmatch(digest) is not None and isinstance(size, int) and size >= 0
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from hallmark import image_labels
+from hallmark import image_labels, model_artifact
 from hallmark.documents.model import load_model
 from hallmark.errors import BadInputError
 from hallmark.files import sha256_file
@@ -88,6 +88,36 @@ def test_the_same_inputs_give_the_same_digest_and_another_model_one_new_layer(
     assert before[-1] != after[-1]
 
 
+def test_a_model_that_is_to_be_fetched_is_beside_the_image_under_its_own_digest(
+    build: Build, registries: Registries, served: Path, tmp_path: Path
+) -> None:
+    described = served / "hallmark.yaml"
+    described.write_text(described.read_text().replace("image: {", "image: {model: fetched, "))
+    called, again = build(), build(commit="d" * 40)
+    image, registry = reference(registries, called)
+    added = files(registries, called, tmp_path / "layout")
+    assert [name for name in added if name.startswith("app/model")] == ["app/model", "app/model/serving.json"]
+    model = tmp_path / "model" / "model.skops"
+    told = json.loads(added["app/model/serving.json"][3])
+    assert (told["kept"], told["digest"], told["size"]) == ("fetched", sha256_file(model), model.stat().st_size)
+    labels = skopeo.labels(image, registry)
+    assert labels[image_labels.MODEL_DIGEST] == sha256_file(model)
+    artifact = model_artifact.of(labels, image.repository)
+    # It stays the same for another commit with the same model, and so does its tag.
+    assert artifact == model_artifact.of(skopeo.labels(*reference(registries, again)), image.repository)
+    assert artifact is not None
+    assert skopeo.manifest(artifact, registry)["layers"][0]["digest"] == sha256_file(model)
+    bounds: dict[str, Any] = {"maximum_bytes": 1 << 20, "timeout": 60}
+    model_artifact.take_out(artifact, sha256_file(model), registry, tmp_path / "taken", **bounds)
+    assert (tmp_path / "taken").read_bytes() == model.read_bytes()
+    with pytest.raises(BadInputError, match="and not the model"):
+        model_artifact.take_out(artifact, digest("9"), registry, tmp_path / "taken", **bounds)
+    with pytest.raises(BadInputError, match="larger than 5 bytes"):
+        model_artifact.take_out(artifact, sha256_file(model), registry, tmp_path / "other", maximum_bytes=5, timeout=60)
+    with pytest.raises(BadInputError, match="is no digest"):
+        model_artifact.of({image_labels.MODEL_ARTIFACT: "latest"}, image.repository)
+
+
 def test_a_model_that_was_changed_on_the_way_or_a_base_that_is_not_there_is_refused(
     build: Build,
     served: Path,
@@ -121,6 +151,8 @@ def test_of_a_base_for_several_platforms_this_machines_image_is_taken(
         ("image: {predict: /predict}", "", "predicts at /v1/models/iris:predict and /v2/models/iris/infer"),
         ("image: {builder: server, containerfile: Containerfile}", "", "takes no image.containerfile"),
         ("image: {builder: server, readiness: /ready}", "", "tells that it is ready at /v2/health/ready"),
+        ("image: {builder: containerfile, model: fetched}", "", "it is Hallmark's server that fetches"),
+        ("image: {model: fetched}", "Containerfile", "the model fetched, which is what Hallmark's own server does"),
         ("image: {builder: containerfile, trustedTypes: [a.B]}", "", "is for image.builder: server"),
     ],
 )
