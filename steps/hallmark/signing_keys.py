@@ -19,6 +19,10 @@ from hallmark.tools.cosign import key_bytes
 
 KEY, PUBLIC, PASSWORD, POLICIES = "cosign.key", "cosign.pub", "cosign.password", "policies"
 """The names in the signing-key Secret, which are those that cosign itself knows."""
+MODEL_KEY, MODEL_PUBLIC, MODEL_PASSWORD = "model.key", "model.pub", "model.password"
+"""The names in the Secret of the key that signs models' folders."""
+RELEASE, MODEL = "release", "model"
+"""What a key signs. One key never signs both: a model is signed before anybody has judged it."""
 PASSWORD_VARIABLE = "COSIGN_PASSWORD"  # noqa: S105
 MINIMUM_PASSWORD = 16
 """Characters. cosign takes an empty password as well, and then the key lies open."""
@@ -52,6 +56,13 @@ def password(file: Path | None) -> str:
             solution="take a random one, e.g. `openssl rand -base64 32`",
         )
     return found
+
+
+def signs_models(signs: str) -> bool:
+    """Whether a key signs models and not releases. Raises BadInputError where it is neither."""
+    if signs not in (RELEASE, MODEL):
+        raise BadInputError(f"--signs={signs} is nothing that a key signs", solution=f"give {RELEASE} or {MODEL}")
+    return signs == MODEL
 
 
 def require_memory(path: Path, what: str) -> None:

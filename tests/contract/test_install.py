@@ -142,6 +142,7 @@ def test_a_secret_is_for_the_commands_of_the_steps_that_are_given_it():
     """The Secrets' names, and the workspaces by which Tasks are given them."""
     workspaces = {
         "signing-key": {"signing-key"},
+        "model-key": {"model-key"},
         "releases": {"release-credential"},
         "candidates": {"candidate-credential"},
         "config-credential": {"git-credential", "config-credential"},

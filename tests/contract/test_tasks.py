@@ -50,6 +50,7 @@ TRUST = {
     "fetch-data": trust("fetched", "", "policy data-credential", network="host"),
     "validate-data": trust("features labels", "source fetched", "policy validation-data"),
     "train": trust("model", "source"),
+    "sign-model": trust("signature", "model", "model-key"),
     "predict-model": trust("predictions", "source features model champion", "policy"),
     "build-image": trust("", "source model", "policy candidate-credential base-store", network="host", root=True),
     "test-image": trust("responses", "source features predictions", "policy"),
