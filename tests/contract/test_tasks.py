@@ -53,7 +53,7 @@ TRUST = {
     "sign-model": trust("signature", "model", "model-key"),
     "predict-model": trust("predictions", "source features model champion", "policy"),
     "build-image": trust("", "source model", "policy candidate-credential base-store", network="host", root=True),
-    "test-image": trust("responses", "source features predictions", "policy"),
+    "test-image": trust("responses", "source features predictions model", "policy"),
     "scan-image": trust("sbom", "source", "policy advisories candidate-credential", network="host"),
     "verify-model": trust("verdict", "features labels predictions responses reports", "policy"),
     "sign-image": trust(

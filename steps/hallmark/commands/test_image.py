@@ -4,7 +4,7 @@ The container runs beside this step and has nothing but the image. It is asked f
 independent rows: in batches, which also warm it up, and then row by row, which is timed from outside. Every answer
 must be the label that predict-model got from the model file; so what the judge says of the model holds for the image.
 Then it is asked what cannot be answered, put under a short load, and asked for its metrics
-(`hallmark.container_probes`).
+(`hallmark.container_probes`). A container that fetches its model gets it from this step, by the model's digest.
 
 Trusts: the policy and the digests that it recomputes. Not the container: answers are bounded in size and time, and
 only labels are taken from them, beside a short quotation of an error.
@@ -19,6 +19,7 @@ it was ready as this step saw it, the load's p95 in seconds, and what its metric
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +29,7 @@ from typing import Any
 
 import polars as pl
 
-from hallmark import container_probes
+from hallmark import container_probes, model_offer
 from hallmark.command import Context, Outcome
 from hallmark.contract import param, path, result
 from hallmark.datasets import FEATURES_FILE, PREDICTION, PREDICTIONS_FILE, RESPONSES_FILE, ROW, write_frame
@@ -78,6 +79,10 @@ class Params:
     features: Path = path("Folder with features.parquet")
     predictions: Path = path("Folder with predictions.parquet")
     responses: Path = path("Where responses.parquet is written: row, prediction, seconds")
+    model_digest: str | None = param(
+        "Digest of the model file, from train; only of use where the container fetches its model", default=None
+    )
+    model: Path | None = path("Folder with model.<format>; offered to a container that fetches its model", default=None)
     container_state: Path | None = path(
         "Folder in which the engine tells that the container has ended: candidate.exit-code, candidate.log",
         default=None,
@@ -125,7 +130,8 @@ def run(params: Params, context: Context) -> Outcome:
     """
     policy, model, server, questions = _prepare(params)
     state = params.container_state
-    taken, last = server.wait_until_ready(policy.image.ready_within, context.say, lambda: ended(state) is not None)
+    with _offer(params, model, context.say):
+        taken, last = server.wait_until_ready(policy.image.ready_within, context.say, lambda: ended(state) is not None)
     findings = Findings(answers={}, wrong_alone=[], wrong_in_batch=[], failures=[])
     if taken is not None:
         context.say(f"ready after {taken:.1f} s; sending {len(questions)} rows")
@@ -165,6 +171,21 @@ def run(params: Params, context: Context) -> Outcome:
         },
     )
     return Outcome(report=report, results=Results(responses_digest=digest))
+
+
+def _offer(params: Params, model: Model, say: Callable[[str], None]) -> contextlib.AbstractContextManager[object]:
+    """Offers the model as long as the container may fetch it; nothing, where the model is in the image."""
+    if model.image.model == "baked":
+        return contextlib.nullcontext()
+    if params.model is None or params.model_digest is None:
+        raise BadInputError(
+            "the container fetches its model (image.model in hallmark.yaml), and no model is given to offer it",
+            solution="bind the folder that train wrote to the workspace model, and give its digest as model-digest",
+        )
+    file = params.model / f"model.{model.model.format}"
+    require_digest("the model", sha256_file(file), params.model_digest)
+    say("the container fetches its model from this step")
+    return model_offer.offered(file, params.model_digest)
 
 
 def ended(state: Path | None) -> tuple[int, str] | None:
