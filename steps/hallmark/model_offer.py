@@ -20,7 +20,7 @@ SILENT_SECONDS = 30.0
 
 
 @contextlib.contextmanager
-def offered(model: Path, digest: str, *, port: int = PORT) -> Iterator[int]:
+def offered(model: Path, digest: str, *, port: int) -> Iterator[int]:
     """Answer `GET /DIGEST` with the model's file, and nothing else; yields the port.
 
     Raises:

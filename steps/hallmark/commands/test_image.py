@@ -185,7 +185,7 @@ def _offer(params: Params, model: Model, say: Callable[[str], None]) -> contextl
     file = params.model / f"model.{model.model.format}"
     require_digest("the model", sha256_file(file), params.model_digest)
     say("the container fetches its model from this step")
-    return model_offer.offered(file, params.model_digest)
+    return model_offer.offered(file, params.model_digest, port=model_offer.PORT)
 
 
 def ended(state: Path | None) -> tuple[int, str] | None:

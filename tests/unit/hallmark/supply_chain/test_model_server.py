@@ -52,11 +52,14 @@ def described(folder: Path, *, kind: str = "skops", **changes: Any) -> Path:
     return folder
 
 
-def started(code: Path, model: Path, *flags: str, **told: object) -> tuple[subprocess.Popen[str], int]:
+def started(
+    code: Path, model: Path, *flags: str, port: int | None = None, **told: object
+) -> tuple[subprocess.Popen[str], int]:
     """A server's process and port; what is told goes into its environment, after `HALLMARK_MODEL_`."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    if port is None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = int(probe.getsockname()[1])
     env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(code), "PORT": str(port), "MODEL_FOLDER": str(model)}
     env |= {f"HALLMARK_MODEL_{name}": str(value) for name, value in told.items()}
     argv = [sys.executable, "-W", "error", *flags, "-m", "serving"]
