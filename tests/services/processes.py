@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import time
@@ -29,9 +30,14 @@ def listens(port: int) -> bool:
 
 @contextlib.contextmanager
 def running(
-    argv: Sequence[str], log: Path, ready: Callable[[], bool], *, env: Mapping[str, str] | None = None
+    argv: Sequence[str],
+    log: Path,
+    ready: Callable[[], bool],
+    *,
+    env: Mapping[str, str] | None = None,
+    end: signal.Signals = signal.SIGTERM,
 ) -> Iterator[None]:
-    """The server is up inside the block, and gone after it."""
+    """The server is up inside the block, and gone after it; `end` is for one that takes its time and keeps nothing."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             argv, stdout=output, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})}
@@ -44,7 +50,7 @@ def running(
                 time.sleep(0.1)
             yield
         finally:
-            process.terminate()
+            process.send_signal(end)
             try:
                 process.wait(20)
             except subprocess.TimeoutExpired:

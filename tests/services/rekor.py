@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import json
+import signal
 import subprocess
 import urllib.request
 from collections.abc import Iterator
@@ -62,18 +64,17 @@ def rekor(folder: Path) -> Iterator[Rekor]:
     with contextlib.ExitStack() as stack:
         database = stack.enter_context(postgres())
         database.run(_schema())
-        common = [f"--storage_system={STORE}", "--quota_system=noop"]
-        uri = {"POSTGRESQL_URI": f"host=127.0.0.1 port={database.port} user=postgres dbname=postgres"}
-        env = {**uri, "PGPASSWORD": PASSWORD}
-        common.append(f"--postgresql_uri={uri['POSTGRESQL_URI']}")
+        store = f"host=127.0.0.1 port={database.port} user=postgres dbname=postgres"
+        common = [f"--storage_system={STORE}", "--quota_system=noop", f"--postgresql_uri={store}"]
+        password = {"PGPASSWORD": PASSWORD}
         for at, argv in enumerate(
             ([str(log_server), *common], [str(signer), *common, "--force_master", "--sequencer_interval=100ms"])
         ):
             rpc, http = ports[2 * at : 2 * at + 2]
             argv += [f"--rpc_endpoint=127.0.0.1:{rpc}", f"--http_endpoint=127.0.0.1:{http}"]
-            stack.enter_context(
-                running(argv, folder / f"trillian-{at}.log", lambda port=rpc: listens(port), env=env)  # type: ignore[misc]
-            )
+            ready = functools.partial(listens, rpc)
+            # It sleeps before it ends.
+            stack.enter_context(running(argv, folder / f"trillian-{at}.log", ready, env=password, end=signal.SIGKILL))
         tree = subprocess.run(
             [create, f"--admin_server=127.0.0.1:{ports[0]}"], check=True, capture_output=True, text=True, timeout=60
         ).stdout.strip()
@@ -81,7 +82,7 @@ def rekor(folder: Path) -> Iterator[Rekor]:
         argv += ["--trillian_log_server.address=127.0.0.1", f"--trillian_log_server.port={ports[0]}"]
         argv += [f"--trillian_log_server.tlog_id={tree}", "--enable_retrieve_api=false"]
         argv += ["--rekor_server.signer=memory", "--log_type=dev"]
-        stack.enter_context(running(argv, folder / "rekor.log", lambda: listens(ports[4])))
+        stack.enter_context(running(argv, folder / "rekor.log", lambda: listens(ports[4]), end=signal.SIGKILL))
         yield Rekor(f"http://127.0.0.1:{ports[4]}")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import jsonschema
@@ -42,10 +42,10 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rekor]:
 def asked(signing_policy: Path, signing_key: Path) -> Callable[..., None]:
     """Has the policy ask for a log, and its key's owner accept that."""
 
-    def ask(url: str, key: str, written: str = "legacy") -> None:
+    def ask(url: str, key: str, written: str = "legacy", *, after: Sequence[str] = ()) -> None:
         file = signing_policy / "policy.yaml"
         document = yaml.safe_load(file.read_text())
-        document["signing"] |= {"transparencyLog": {"url": url}, "format": written}
+        document["signing"] |= {"transparencyLog": {"url": url}, "format": written, "trustedPolicies": [*after]}
         file.write_text(yaml.safe_dump(document))
         (signing_policy / "rekor.pub").write_text(key)
         (signing_key / "policies").write_text(policy_digest(signing_policy))
@@ -77,8 +77,13 @@ def test_what_is_signed_is_in_the_log_and_what_is_in_no_log_is_refused(
     called = sign()
     assert called.code == 0, called.output
     image = called.result("release-image-ref")
-    assert log.entries() == before + (2 if written == "legacy" else 4)
+    assert log.entries() == before + 4 * (2 if written == "both" else 1)
     assert verify(image=image).code == 0
+
+    # The log need not be there any more.
+    asked(f"http://127.0.0.1:{free_port()}", log.public_key(), written, after=[policy_digest(signing_policy)])
+    verified = verify(image=image)
+    assert verified.code == 0, verified.output
 
     # The same signatures, and another log's key.
     (signing_policy / "rekor.pub").write_text(another_key())
