@@ -8,16 +8,19 @@ https://cyclonedx.org/bom and cosign's own vulnerability record (specs/COSIGN_VU
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from hallmark import base_images
 from hallmark.documents.policy import Policy
 from hallmark.documents.rules_signing import Attestation
 from hallmark.errors import BadInputError, HallmarkError
 from hallmark.gate_report import Check
-from hallmark.image_reference import Image
+from hallmark.image_reference import Image, parse_image
 from hallmark.tools.cosign import Statement, strict_json
 from hallmark.verdict import PREDICATE_TYPE, Verdict
 
@@ -36,6 +39,8 @@ SBOM_FILE, VULNERABILITIES_FILE = "sbom.cdx.json", "vulnerabilities.json"
 MAXIMUM_BYTES = 32 << 20
 """Of an SBOM or a vulnerability report; cosign reads up to 128 MiB."""
 JUDGE = "verify-model"
+BASE, OCI_URI = "base-image", "docker://"
+"""How the provenance names the image that was built on."""
 
 
 def provenance(verdict: Verdict, released: str, *, builder: str, base_image: str = "", run: str = "") -> dict[str, Any]:
@@ -47,7 +52,7 @@ def provenance(verdict: Verdict, released: str, *, builder: str, base_image: str
         base_image: what the image was built on, by digest; empty where nobody said.
         run: the PipelineRun's name; empty where nobody said.
     """
-    base = [_by_digest("base-image", base_image)] if base_image else []
+    base = [_by_digest(BASE, base_image)] if base_image else []
     return {
         "buildDefinition": {
             "buildType": BUILD_TYPE,
@@ -176,7 +181,7 @@ def _resource(name: str, digest: str) -> dict[str, Any]:
 
 def _by_digest(name: str, image: str) -> dict[str, Any]:
     repository, _, digest = image.partition("@")
-    return {**_resource(name, digest), "uri": f"docker://{repository}"}
+    return {**_resource(name, digest), "uri": f"{OCI_URI}{repository}"}
 
 
 def _provenance_checks(found: dict[str, Any], verdict: Verdict, policy: Policy, places: tuple[str, ...]) -> list[Check]:
@@ -206,7 +211,19 @@ def _provenance_checks(found: dict[str, Any], verdict: Verdict, policy: Policy, 
             value=f"other than the verdict's: {', '.join(missing)}" if missing else f"{len(told)}, by digest",
             limit=", ".join(entry["name"] for entry in wanted),
         ),
+        *([_base_check(told, policy)] if policy.image.bases else []),
     ]
+
+
+def _base_check(told: list[Any], policy: Policy) -> Check:
+    """Whether the one base image that a provenance tells is one that the policy names."""
+    found = [entry for entry in told if isinstance(entry, dict) and entry.get("name") == BASE]
+    base = None
+    if len(found) == 1:
+        reference = str(found[0].get("uri")).removeprefix(OCI_URI)
+        with contextlib.suppress(BadInputError):
+            base = parse_image(f"{reference}@sha256:{_at(found[0], 'digest', 'sha256')}")
+    return replace(base_images.named(policy.image, base), name="provenance's base image")
 
 
 def _test_checks(found: dict[str, Any], verdict: Verdict, policy: Policy) -> list[Check]:

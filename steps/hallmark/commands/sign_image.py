@@ -1,14 +1,15 @@
 """sign-image: the only place where a signature is made, and only for a passing verdict.
 
 Recomputes the chain that the run hands over: the verdict's and the policy's digest, what the verdict is about, and the
-labels of the candidate in the registry. Then it copies the image by digest from the candidates to the releases, signs
-the digest, and attests the verdict, the provenance, the test result and what scan-image wrote. What is there already is
-not made again, unless more than half of an attested verdict's time is over.
+labels of the candidate in the registry; where the policy names bases, also that the run's base is one of them, and that
+the candidate's layers begin with that base's. Then it copies the image by digest from the candidates to the releases,
+signs the digest, and attests the verdict, the provenance, the test result and what scan-image wrote. What is there
+already is not made again, unless more than half of an attested verdict's time is over.
 
 Trusts: the signing key's own folder, with the list `policies` of accepted policy digests beside the key: a run that was
 started with another policy gets no signature, whatever its verdict says.
-Refuses: a refused or expired verdict, a verdict about something else, an unknown policy, an image with other labels,
-and a key that the policy does not name.
+Refuses: a refused or expired verdict, a verdict about something else, an unknown policy, an image with other labels or
+on another base, and a key that the policy does not name.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hallmark import image_labels
+from hallmark import base_images, image_labels
 from hallmark.attestations import (
     ATTESTATIONS,
     MAXIMUM_BYTES,
@@ -64,7 +65,9 @@ class Params:
     policy_digest: str = param("Digest of the policy that the run was started with")
     verdict_digest: str = param("Digest of the verdict, from verify-model")
     base_image: str | None = param(
-        "Image that it was built on, `repository@sha256:...`, for the provenance; empty: not told", default=None
+        "Image that it was built on, `repository@sha256:...`, for the provenance; empty: not told, which a policy that "
+        "names bases refuses",
+        default=None,
     )
     run_name: str | None = param("Name of the PipelineRun, for the provenance", default=None)
     sbom_digest: str | None = param("Digest of sbom.cdx.json, from scan-image; empty: none is attested", default=None)
@@ -97,7 +100,8 @@ def run(params: Params, context: Context) -> Outcome:
     """
     candidate = image(params.candidate_image, params.image_digest)
     released = image(params.release_image, params.image_digest)
-    base_image = "" if params.base_image is None else str(parse_image(params.base_image))
+    base = None if params.base_image is None else parse_image(params.base_image)
+    base_image = "" if base is None else str(base)
     policy = load_policy(params.policy, expected_digest=params.policy_digest)
     text = _read(params.verdict, FILE_NAME, MAXIMUM_VERDICT_BYTES, params.verdict_digest).decode("utf-8", "replace")
     verdict = read_verdict(text)
@@ -109,13 +113,16 @@ def run(params: Params, context: Context) -> Outcome:
     with (
         docker_config(params.candidate_credential) as candidate_auth,
         docker_config(params.release_credential) as release_auth,
-        ThreadPoolExecutor(max_workers=3) as pool,
+        ThreadPoolExecutor(max_workers=4) as pool,
     ):
         candidates = skopeo.Registry(authfile=candidate_auth, tls_verify=params.tls_verify)
         releases = skopeo.Registry(authfile=release_auth, tls_verify=params.tls_verify)
         known = pool.submit(cosign_for, policy, params.policy, release_auth, tls_verify=params.tls_verify)
         labels = pool.submit(skopeo.labels, candidate, candidates)
         there = pool.submit(skopeo.answers, released, releases)
+        named = base_images.named(policy.image, base)
+        looked = [base] if base is not None and named.passed and policy.image.bases else []
+        built = [pool.submit(base_images.built_on, candidate, one, candidates) for one in looked]
         key = open_key(params.signing_key)
         tool = known.result()
         checks = [
@@ -136,6 +143,8 @@ def run(params: Params, context: Context) -> Outcome:
             ),
             *_key_checks(key, policy, params),
             *_label_checks(verdict, labels.result()),
+            named,
+            *(one.result() for one in built),
             *_attestation_checks(policy, verdict, released, others(verdict)),
         ]
         report = _report(params, checks, released)
@@ -249,6 +258,6 @@ def _report(params: Params, checks: list[Check], released: Image) -> GateReport:
         passed=f"{released} is signed, and its verdict attested",
         refused=f"nothing was signed: {failed}",
         solution="see what verify-model refused; a new policy is accepted when the key's owner adds its digest to the "
-        "list beside the key",
+        "list beside the key; an image on a base that the policy does not name has to be built anew",
         digests={"image": params.image_digest, "policy": params.policy_digest, "verdict": params.verdict_digest},
     )

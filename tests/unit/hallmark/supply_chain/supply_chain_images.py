@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -85,8 +86,17 @@ def write_verdict(folder: Path, content: dict[str, Any]) -> str:
     return f"sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}"
 
 
-def layout(folder: Path, labels: dict[str, str], *, as_index: bool = False, layer_tar: bytes = b"") -> str:
-    """An OCI image layout with one image of one layer (default: empty) under the name `it`; returns its digest."""
+def layout(
+    folder: Path,
+    labels: dict[str, str],
+    *,
+    as_index: bool = False,
+    layer_tar: bytes = b"",
+    above: Sequence[bytes] = (),
+    architecture: str = "amd64",
+) -> str:
+    """An OCI image layout with one image of one layer (default: empty), and those `above`, under the name `it`; returns
+    its digest."""
     blobs = folder / "blobs" / "sha256"
     blobs.mkdir(parents=True)
 
@@ -98,13 +108,13 @@ def layout(folder: Path, labels: dict[str, str], *, as_index: bool = False, laye
 
     archive = io.BytesIO()
     tarfile.open(fileobj=archive, mode="w").close()
-    layer = put(layer_tar or archive.getvalue())
+    layers = [put(data) for data in (layer_tar or archive.getvalue(), *above)]
     config = put(
         {
-            "architecture": "amd64",
+            "architecture": architecture,
             "os": "linux",
             "config": {"Labels": labels},
-            "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]},
+            "rootfs": {"type": "layers", "diff_ids": [layer["digest"] for layer in layers]},
         }
     )
     kind = "application/vnd.oci.image"
@@ -115,12 +125,12 @@ def layout(folder: Path, labels: dict[str, str], *, as_index: bool = False, laye
                 "schemaVersion": 2,
                 "mediaType": f"{kind}.manifest.v1+json",
                 "config": {"mediaType": f"{kind}.config.v1+json", **config},
-                "layers": [{"mediaType": f"{kind}.layer.v1.tar", **layer}],
+                "layers": [{"mediaType": f"{kind}.layer.v1.tar", **layer} for layer in layers],
             }
         ),
     }
     if as_index:
-        platform = {"architecture": "amd64", "os": "linux"}
+        platform = {"architecture": architecture, "os": "linux"}
         index = {
             "schemaVersion": 2,
             "mediaType": f"{kind}.index.v1+json",
@@ -152,12 +162,10 @@ class Registries:
     def release(self) -> str:
         return f"{self.releases.address}/releases/{self.name}"
 
-    def push(
-        self, repository: str, labels: dict[str, str] | None = None, *, as_index: bool = False, layer_tar: bytes = b""
-    ) -> str:
-        """Push an image with these labels (default: those of the verdicts here) and return its digest."""
+    def push(self, repository: str, labels: dict[str, str] | None = None, **made: Any) -> str:
+        """Push an image by `layout` with these labels (default: those of the verdicts here) and return its digest."""
         folder = self.folder / f"layout-{len(list(self.folder.glob('layout-*')))}"
-        found = layout(folder, LABELS if labels is None else labels, as_index=as_index, layer_tar=layer_tar)
+        found = layout(folder, LABELS if labels is None else labels, **made)
         argv = [
             "skopeo",
             "--insecure-policy",
