@@ -2,8 +2,8 @@
 
 Does nothing where the policy does not ask for that (`model.champion`). Otherwise it reads in the configuration
 repository which image is in production, asks for a signature and a verdict of the policy's keys on it, and takes the
-file out of its layers whose SHA-256 that verdict names. The model is only copied here: whoever loads it treats it as
-any other model file.
+file whose SHA-256 that verdict names out of its layers, or out of the artefact from which it fetches its model. The
+model is only copied here: whoever loads it treats it as any other model file.
 
 Trusts: the policy's keys; the configuration repository for what is in production, which is where its readers take it
 from too. No path in the image, no label and no tag.
@@ -25,7 +25,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from hallmark import champion as champions
-from hallmark import image_layers, kustomization
+from hallmark import image_layers, kustomization, model_artifact
 from hallmark.attestations import places, statement_checks
 from hallmark.command import Context, Outcome
 from hallmark.config_repository import ConfigRepository
@@ -124,7 +124,7 @@ def run(params: Params, context: Context) -> Outcome:
             skopeo.require(standing, registry)
             return _outcome(checks, Results(), "", digests={"champion-image": standing.digest})
         found = champions.described(verdict, standing, policy, policy_digest(params.policy))
-        context.say("fetch-champion: fetching its layers")
+        context.say("fetch-champion: fetching its model")
         layer = _take_out(standing, registry, found.model.digest, params.champion)
     found.write(params.champion)
     checks.append(_said("the model in the image", f"{found.model.format}, {layer}, {found.model.digest}"))
@@ -207,7 +207,18 @@ def _verdict(
 
 
 def _take_out(standing: Image, registry: skopeo.Registry, digest: str, target: Path) -> str:
-    """Fetch the layers and write the model; returns where it was, for people."""
+    """Write the model, out of the image's layers or of the artefact beside it; returns where it was, for people.
+
+    The label only says where to look: the model is the file that has the digest of the signed verdict.
+    """
+    # Of a list of images each has its own labels; it is refused below.
+    single = "manifests" not in skopeo.manifest(standing, registry)
+    labels = skopeo.labels(standing, registry) if single else {}
+    if (artifact := model_artifact.of(labels, standing.repository)) is not None:
+        size = model_artifact.take_out(
+            artifact, digest, registry, target / champions.MODEL_FILE, maximum_bytes=BOUNDS.file_bytes, timeout=SECONDS
+        )
+        return f"{size} bytes in {artifact}"
     with tempfile.TemporaryDirectory(prefix="hallmark-champion-") as scratch:
         layers = skopeo.download(
             standing, registry, Path(scratch) / "image", maximum_bytes=MAXIMUM_PACKED_BYTES, timeout=SECONDS

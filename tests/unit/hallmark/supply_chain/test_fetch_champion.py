@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 
+from hallmark import image_labels, model_artifact
 from hallmark.champion import read_champion
 from hallmark.documents.policy import policy_digest
 from hallmark.errors import BadInputError
 from hallmark.files import sha256_tree
+from hallmark.tools import skopeo
 from hallmark.verdict import PREDICATE_TYPE
 
 from .supply_chain_helpers import Called, WorkTree
@@ -266,6 +268,32 @@ def test_a_champion_that_cannot_be_asked_is_bad_input(
     called = fetch()
     assert called.code == 2, called.output
     assert complaint in called.output
+
+
+def test_a_champion_that_is_fetched_at_its_start_is_taken_from_beside_its_image(
+    fetch: Fetch, config: WorkTree, registries: Registries, content: Content, tmp_path: Path
+) -> None:
+    file = tmp_path / "model.skops"
+    file.write_bytes(MODEL)
+    registry = skopeo.Registry(authfile=registries.releases.auth_file, tls_verify=False)
+    beside = model_artifact.push(file, MODEL_DIGEST, name="iris", target=registries.release, registry=registry)
+
+    def standing(artifact: str) -> Called:
+        found = registries.push(registries.release, {image_labels.MODEL_ARTIFACT: artifact}, layer_tar=layer_with(b""))
+        deploy(config, registries, found)
+        image = f"{registries.release}@{found}"
+        registries.sign(image)
+        registries.attest(image, content(found), predicate_type=PREDICATE_TYPE)
+        return fetch()
+
+    called = standing(beside)
+    assert called.code == 0, called.output
+    assert f"{len(MODEL)} bytes in {registries.release}@{beside}" in called.output
+    assert sorted(path.name for path in (tmp_path / "champion").iterdir()) == ["champion.json", "model"]
+    assert (tmp_path / "champion" / "model").read_bytes() == MODEL
+    assert called.result("champion-model-digest") == MODEL_DIGEST
+    missing = standing(digest("9"))
+    assert (missing.code, "the registry does not give" in missing.output) == (3, True), missing.output
 
 
 def test_a_list_of_images_is_no_champion(
