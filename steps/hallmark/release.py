@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -149,6 +149,12 @@ def transparency_log(policy: Policy, folder: Path) -> Log | None:
             "have compared it with what the log's operators publish",
         )
     return Log(url=wanted.url, public_key=file)
+
+
+def names_of(key: str, keys: Mapping[str, Path]) -> list[str]:
+    """Which of the policy's `keys` a public key (PEM) is, by the names that the policy has for it."""
+    own = key_bytes(key)
+    return [name for name, file in keys.items() if key_bytes(file.read_text(encoding="ascii")) == own]
 
 
 def accepted_policies(file: Path, whose: str) -> frozenset[str]:

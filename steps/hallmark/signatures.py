@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from hallmark.attestations import RELOCATED, TYPES, normal, places
+from hallmark.attestations import RELOCATED, TYPES, normal, places, statement_checks
 from hallmark.documents.policy import Policy
 from hallmark.documents.rules_signing import Attestation
 from hallmark.errors import BadInputError
@@ -92,6 +92,11 @@ def verdicts(tool: Cosign, image: Image, known: Mapping[str, Signer]) -> tuple[l
     """The statements that call themselves a verdict, and what is said where there are none."""
     answer = attested(tool, image, known, ["verdict"], tool.read[-1])["verdict"]
     return list(answer.found), nothing("verdict", answer, known)
+
+
+def is_about(kind: Attestation, statement: Statement, image: Image, policy: Policy) -> bool:
+    """Whether a statement is of its kind, about this image, and made where the policy lets it be made."""
+    return all(check.passed for check in statement_checks(kind, statement, image, places(image, policy)))
 
 
 def nothing(kind: Attestation, answer: Answer, known: Mapping[str, Signer]) -> Check:

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hallmark.attestations import TYPES, places, provenance, same, statement_checks, test_result
+from hallmark.attestations import TYPES, provenance, same, test_result
 from hallmark.documents.policy import Policy
 from hallmark.documents.rules_signing import Attestation
 from hallmark.errors import BadInputError
 from hallmark.image_reference import Image
 from hallmark.release import accepted_policies, holds_for_long
-from hallmark.signatures import attested, signature_check
+from hallmark.signatures import attested, is_about, signature_check
 from hallmark.tools.cosign import KEY_URI, Answer, Cosign, PrivateKey, Signer, Statement, Written, public_key
 from hallmark.verdict import Verdict, read_verdict, this_second
 
@@ -173,13 +173,9 @@ def _missing(
     missing: dict[Attestation, str] = {} if stands else {"verdict": text}
     for kind, predicate in others(stands or mine).items():
         there = answers[kind].found if kind in answers else ()
-        if not any(_right(kind, one, image, policy) and same(kind, one.predicate, predicate) for one in there):
+        if not any(is_about(kind, one, image, policy) and same(kind, one.predicate, predicate) for one in there):
             missing[kind] = json.dumps(predicate)
     return missing
-
-
-def _right(kind: Attestation, statement: Statement, image: Image, policy: Policy) -> bool:
-    return all(check.passed for check in statement_checks(kind, statement, image, places(image, policy)))
 
 
 def _enough(statement: Statement, image: Image, verdict: Verdict, policy: Policy) -> Verdict | None:
@@ -188,7 +184,7 @@ def _enough(statement: Statement, image: Image, verdict: Verdict, policy: Policy
         found = read_verdict(json.dumps(statement.predicate))
     except BadInputError:
         return None
-    right = _right("verdict", statement, image, policy) and verdict.judges_the_same(found)
+    right = is_about("verdict", statement, image, policy) and verdict.judges_the_same(found)
     return found if right and holds_for_long(found, policy, this_second()) else None
 
 

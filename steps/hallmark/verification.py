@@ -15,6 +15,7 @@ from hallmark.gate_report import Check
 from hallmark.image_reference import Image
 from hallmark.release import verdict_checks
 from hallmark.signatures import attested, nothing, signature_checks
+from hallmark.tools import skopeo
 from hallmark.tools.cosign import Answer, Cosign, Signer, Statement
 from hallmark.verdict import Verdict, read_verdict, this_second
 
@@ -39,6 +40,18 @@ def image_checks(tool: Cosign, image: Image, known: Mapping[str, Signer], asked:
     for found in answers:
         checks += _attested(found, image, known, asked)
     return checks
+
+
+def first_failed(checks: list[Check], image: Image, registry: skopeo.Registry) -> Check | None:
+    """The first of the checks on `image` that failed, if any.
+
+    cosign has one exit code for "nothing fits" and "no connection", and only the first may become a refusal: so the
+    registry has to answer before it does. Raises ToolFailedError where it does not.
+    """
+    failed = next((check for check in checks if not check.passed), None)
+    if failed is not None:
+        skopeo.require(image, registry)
+    return failed
 
 
 def _attested(

@@ -1,8 +1,9 @@
 """keys-resign: signs live images with a new key, and attests anew what their old key attested about them.
 
 Every image is verified first, exactly as before a deployment, by the edition of the policy that takes both keys; what
-is refused there is not signed. Nothing is judged anew: a verdict keeps its date. What the new key has signed already
-is left as it is, so a second call changes nothing.
+is refused there is not signed. Nor is a statement repeated that was made about another image, or for a repository that
+verify-image would not take it from. Nothing is judged anew: a verdict keeps its date. What the new key has signed
+already is left as it is, so a second call changes nothing.
 
 Not for a key that was stolen: what a thief attested with it looks just as good. Then take the key out of the policy at
 once, and deliver the live commits again.
@@ -27,13 +28,13 @@ from hallmark.errors import BadInputError
 from hallmark.gate_report import Check, decide
 from hallmark.image_reference import Image
 from hallmark.registry_auth import docker_config
-from hallmark.release import cosign_for
-from hallmark.signatures import attested, signers
+from hallmark.release import cosign_for, names_of, public_keys
+from hallmark.signatures import attested, is_about, signature_check, signers
 from hallmark.signing import SigningKey, open_key
 from hallmark.signing_keys import PASSWORD, require_memory
 from hallmark.tools import skopeo
-from hallmark.tools.cosign import Answer, Cosign, Signer, Statement, Written, key_bytes
-from hallmark.verification import Asked, image_checks
+from hallmark.tools.cosign import Cosign, Signer, Statement, Written
+from hallmark.verification import Asked, first_failed, image_checks
 
 EXAMPLE = "hallmark keys-resign --images=live --policy=next-policy --signing-key=new-signing-key --credential=releases"
 
@@ -64,17 +65,15 @@ def run(params: Params, context: Context) -> Outcome:
     if (params.signing_key / PASSWORD).exists():
         require_memory(params.signing_key / PASSWORD, "the key's password")
     key, known = open_key(params.signing_key), signers(policy, params.policy)
-    own = _own(key, known, digest)
+    own = _own(key, public_keys(policy, params.policy), digest)
     checks = []
     with docker_config(params.credential) as authfile:
         tool = cosign_for(policy, params.policy, authfile, tls_verify=params.tls_verify)
         registry = skopeo.Registry(authfile=authfile, tls_verify=params.tls_verify)
         for image in images:
             found = image_checks(tool, image, known, Asked(policy=policy, policy_digest=digest))
-            failed = next((check for check in found if not check.passed), None)
+            failed = first_failed(found, image, registry)
             if failed is not None:
-                # cosign has one exit code for "nothing fits" and "no connection"; only the first may become a refusal.
-                skopeo.require(image, registry)
                 checks.append(Check(name=str(image), passed=False, value=f"{failed.name}: {failed.value}"))
                 continue
             done = _resign(tool, image, key, known, own, policy)
@@ -91,7 +90,7 @@ def run(params: Params, context: Context) -> Outcome:
     return Outcome(report=report)
 
 
-def _own(key: SigningKey, known: Mapping[str, Signer], digest: str) -> str:
+def _own(key: SigningKey, keys: Mapping[str, Path], digest: str) -> str:
     """The policy's name for the key that signs.
 
     Raises:
@@ -102,38 +101,39 @@ def _own(key: SigningKey, known: Mapping[str, Signer], digest: str) -> str:
             f"the new key is not for the policy {digest}",
             solution="have the key's owner put the digest of the next edition on its list `policies`",
         )
-    files = {name: signer.public_key for name, signer in known.items() if signer.public_key is not None}
-    mine = key_bytes(key.public)
-    found = next((name for name, file in files.items() if key_bytes(file.read_text(encoding="ascii")) == mine), None)
-    if found is None:
+    found = names_of(key.public, keys)
+    if not found:
         raise BadInputError(
-            f"the policy does not name this key, but {', '.join(known)}",
+            f"the policy does not name this key, but {', '.join(keys)}",
             solution="give the edition that `hallmark keys rotate` wrote for it",
         )
-    return found
+    return found[0]
 
 
 def _resign(tool: Cosign, image: Image, key: SigningKey, known: Mapping[str, Signer], own: str, policy: Policy) -> str:
-    """Sign and attest what the others have and the new key has not; what was done, in words."""
+    """Sign and attest what the others have and the new key has not; what was done and what was left, in words."""
     mine, others = {own: known[own]}, {name: signer for name, signer in known.items() if name != own}
     done: list[str] = []
+    left: list[str] = []
     for kept in tool.written:
-        if image.digest not in {one.digest for one in tool.signatures(image, known[own], kept).found}:
+        if not signature_check(tool, image, mine, policy, kept).passed:
             tool.sign(image, key.private, kept)
             done.append("signed")
         before, after = (attested(tool, image, who, list(TYPES), kept) for who in (others, mine))
         for kind, answer in before.items():
-            for number, statement in enumerate(_missing(kind, answer, after[kind], image)):
+            right = [one for one in answer.found if is_about(kind, one, image, policy)]
+            if len(right) < len(answer.found):
+                left.append(kind)
+            made = [one.predicate for one in after[kind].found if is_about(kind, one, image, policy)]
+            for number, statement in enumerate(one for one in right if one.predicate not in made):
                 _attest(tool, image, key, kind, statement, kept)
                 done.append(kind if number == 0 else f"another {kind}")
-    return ", ".join(dict.fromkeys(done)) or "was signed before"
-
-
-def _missing(kind: Attestation, before: Answer, after: Answer, image: Image) -> list[Statement]:
-    """The statements about this very image that the new key has not made yet."""
-    made = [one.predicate for one in after.found]
-    right = [one for one in before.found if one.predicate_type == TYPES[kind] and set(one.digests) == {image.digest}]
-    return [one for one in right if one.predicate not in made]
+    strange = (
+        f"; not repeated, for it was made about another image or elsewhere: {', '.join(dict.fromkeys(left))}"
+        if left
+        else ""
+    )
+    return (", ".join(dict.fromkeys(done)) or "was signed before") + strange
 
 
 def _attest(

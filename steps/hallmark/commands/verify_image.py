@@ -30,7 +30,7 @@ from hallmark.release import cosign_for
 from hallmark.signatures import signature_checks, signers
 from hallmark.tools import skopeo
 from hallmark.tools.cosign import Cosign, Signer
-from hallmark.verification import Asked, image_checks
+from hallmark.verification import Asked, first_failed, image_checks
 
 EXAMPLE = (
     "hallmark verify-image --image=registry.example.com/releases/iris@sha256:... --policy=policy "
@@ -75,14 +75,12 @@ def run(params: Params, context: Context) -> Outcome:
         checks = (
             image_checks(tool, whole, known, asked) if not platforms else _each(tool, whole, platforms, known, asked)
         )
-        if not all(check.passed for check in checks):
-            # cosign has one exit code for "nothing fits" and "no connection"; only the first may become a refusal.
-            skopeo.require(whole, registry)
+        failed = first_failed(checks, whole, registry)
     report = decide(
         "verify-image",
         checks,
         passed=f"{whole} is signed, and its verdict passed under this policy",
-        refused=f"{whole} must not be deployed: {_first(checks)}",
+        refused=f"{whole} must not be deployed: {failed.name}: {failed.value}" if failed else "",
         solution="deliver the commit again under the current policy, and let the pipeline sign it; never sign by hand",
         digests={"image": whole.digest, "policy": params.policy_digest},
     )
@@ -98,8 +96,3 @@ def _each(
         found = image_checks(tool, image(whole.repository, digest), known, asked)
         checks += [dataclasses.replace(check, name=f"{name}: {check.name}") for check in found]
     return checks
-
-
-def _first(checks: list[Check]) -> str:
-    """The first check that failed, as text."""
-    return next((f"{check.name}: {check.value}" for check in checks if not check.passed), "")

@@ -12,8 +12,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from hallmark.attestations import TYPES
 from hallmark.documents.policy import load_policy, policy_digest
+from hallmark.image_reference import parse_image
+from hallmark.registry_auth import docker_config
 from hallmark.signing_keys import filesystem_of, scratch
+from hallmark.tools.cosign import Signer, cosign
 from hallmark.verdict import PREDICATE_TYPE
 
 from .supply_chain_helpers import Called
@@ -247,6 +251,37 @@ def test_what_does_not_verify_is_not_signed_again(
     images.write_text("# nothing\n")
     called = hallmark("keys-resign", **resign)
     assert (called.code, "names 0 images" in called.output) == (2, True)
+
+
+def test_a_statement_that_was_copied_from_elsewhere_is_not_repeated_by_the_new_key(
+    hallmark: Hallmark, registries: Registries, signing_policy: Path, in_memory: Path, tmp_path: Path
+) -> None:
+    """One about another image and one of another repository lie beside the live image's own; the old key made all."""
+    both, new_key, images = tmp_path / "both", tmp_path / "new-key", tmp_path / "live"
+    flags = {"policy": signing_policy, "password_file": in_memory / "password"}
+    assert hallmark("keys-rotate", output=both, new_key=new_key, **flags).code == 0
+    found, other = registries.push(registries.release), registries.push(registries.release, {"another": "image"})
+    image, tag = f"{registries.release}@{found}", f"{found.replace(':', '-')}.att"
+    elsewhere = f"{registries.releases.address}/elsewhere/{registries.name}"
+    registries.copy(image, f"{elsewhere}:it")
+    registries.attest(f"{registries.release}@{other}", {"result": "PASSED"}, predicate_type=TYPES["tests"])
+    registries.copy(f"{registries.release}:{other.replace(':', '-')}.att", f"{elsewhere}:{tag}")
+    registries.attest(f"{elsewhere}@{found}", {"bomFormat": "CycloneDX"}, predicate_type=TYPES["sbom"])
+    registries.copy(f"{elsewhere}:{tag}", f"{registries.release}:{tag}")
+    registries.sign(image)
+    content = verdict_content(policy_digest(signing_policy), registries.candidate, found)
+    registries.attest(image, content, predicate_type=PREDICATE_TYPE)
+    images.write_text(f"{image}\n")
+    resign = {"images": images, "policy": both, "signing_key": _secret(in_memory, new_key, policy_digest(both))}
+    called = hallmark("keys-resign", tls_verify="false", credential=registries.releases.credential, **resign)
+    assert called.code == 0, called.output
+    assert "signed, verdict; not repeated" in called.output
+    with docker_config(registries.releases.credential) as authfile:
+        tool, old = cosign(authfile, tls_verify=False), Signer(public_key=registries.key.public)
+        new, where = Signer(public_key=new_key / "cosign.pub"), parse_image(image)
+        kinds = (TYPES["verdict"], TYPES["sbom"])
+        made = [[len(tool.statements(where, who, kind, "legacy").found) for kind in kinds] for who in (old, new)]
+    assert made == [[1, 1], [1, 0]], "the old key's lie there still"
 
 
 def test_keys_of_a_level_above_are_not_rotated_here(
