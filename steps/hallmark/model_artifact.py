@@ -17,6 +17,7 @@ from typing import Any
 from hallmark import image_labels
 from hallmark.errors import BadInputError
 from hallmark.files import DIGEST, require_digest, sha256_bytes, sha256_file
+from hallmark.gate_report import Check
 from hallmark.image_assembly import OCI, REF
 from hallmark.image_reference import Image, image
 from hallmark.tools import skopeo
@@ -66,27 +67,36 @@ def of(labels: Mapping[str, str], repository: str) -> Image | None:
     return image(repository, found)
 
 
-def require_model(artifact: Image, model_digest: str, registry: skopeo.Registry) -> None:
-    """Compare the model that the artefact holds with the digest of the one that was judged.
-
-    Raises:
-        BadInputError: it is another one.
-        ToolFailedError: the registry does not give the artefact.
-    """
+def model_check(artifact: Image, model_digest: str, registry: skopeo.Registry) -> Check:
+    """Whether the artefact holds the model that was judged, and nothing else. Raises ToolFailedError."""
     layers = skopeo.manifest(artifact, registry).get("layers")
-    found = [str(layer.get("digest")) for layer in layers or [] if isinstance(layer, dict)]
-    if found != [model_digest]:
+    found = [str(layer.get("digest"))[:100] for layer in layers or [] if isinstance(layer, dict)]
+    return Check(
+        name="model beside the image",
+        passed=found == [model_digest],
+        value=", ".join(found[:3]) or "none",
+        limit=f"equal to {model_digest}",
+    )
+
+
+def _require_model(artifact: Image, model_digest: str, registry: skopeo.Registry) -> None:
+    found = model_check(artifact, model_digest, registry)
+    if not found.passed:
         raise BadInputError(
-            f"{artifact} holds {', '.join(found)[:200] or 'no model'}, and not the model {model_digest}",
-            solution="build the image anew",
+            f"{artifact} holds {found.value}, and not the model {model_digest}", solution="build the image anew"
         )
 
 
 def publish(
     artifact: Image, model_digest: str, registry: skopeo.Registry, target: str, target_registry: skopeo.Registry
 ) -> None:
-    """Copy the artefact to the repository `target`, if it holds the model. Raises as `require_model` does."""
-    require_model(artifact, model_digest, registry)
+    """Copy the artefact to the repository `target`, if it holds the model.
+
+    Raises:
+        BadInputError: it holds another one.
+        ToolFailedError: one of the registries does not answer or does not let us in.
+    """
+    _require_model(artifact, model_digest, registry)
     skopeo.copy(artifact, registry, target, tag(model_digest), target_registry)
 
 
@@ -99,7 +109,7 @@ def take_out(
         BadInputError: it is another one, or larger than `maximum_bytes`.
         ToolFailedError: the registry does not give it, or needs longer than `timeout` seconds.
     """
-    require_model(artifact, model_digest, registry)
+    _require_model(artifact, model_digest, registry)
     with tempfile.TemporaryDirectory(prefix=".artifact-", dir=target.parent) as scratch:
         (file,) = skopeo.download(
             artifact,

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hallmark import base_images, image_labels
+from hallmark import base_images, image_labels, model_artifact
 from hallmark.attestations import (
     ATTESTATIONS,
     MAXIMUM_BYTES,
@@ -125,6 +125,7 @@ def run(params: Params, context: Context) -> Outcome:
         built = [pool.submit(base_images.built_on, candidate, one, candidates) for one in looked]
         key = open_key(params.signing_key)
         tool = known.result()
+        beside = model_artifact.of(labels.result(), candidate.repository)
         checks = [
             *verdict_checks(
                 verdict,
@@ -143,6 +144,7 @@ def run(params: Params, context: Context) -> Outcome:
             ),
             *_key_checks(key, policy, params),
             *_label_checks(verdict, labels.result()),
+            *([] if beside is None else [model_artifact.model_check(beside, verdict.model.digest, candidates)]),
             named,
             *(one.result() for one in built),
             *_attestation_checks(policy, verdict, released, others(verdict)),
@@ -150,6 +152,10 @@ def run(params: Params, context: Context) -> Outcome:
         report = _report(params, checks, released)
         if report.exit_code != 0:
             return Outcome(report=report, results=Results())
+        if beside is not None:
+            # First: an image in the releases can be started.
+            context.say(f"copying the model that it fetches to {params.release_image}")
+            model_artifact.publish(beside, verdict.model.digest, candidates, params.release_image, releases)
         context.say(f"copying {candidate} to {params.release_image}")
         skopeo.copy(candidate, candidates, params.release_image, release_tag(verdict), releases)
         sign(tool, released, key, policy, text, others, context.say, fresh=not there.result())
