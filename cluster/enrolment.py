@@ -19,7 +19,7 @@ from hallmark.files import write_text
 from hallmark.process import run
 from laptop import keys, kustomization, repositories
 from laptop.delivery import Sides
-from laptop.policies import have_production_at
+from laptop.policies import have_base, have_production_at
 from laptop.setup import TOOLS
 
 MAKERS, OPERATORS = "makers", "operators"
@@ -106,7 +106,7 @@ def enrol(name: str, sides: Sides, base_image: str, *, config: str = "") -> Enro
     forge.allow(enrolled.source, MAKER, "write")
     forge.allow(enrolled.source, BOT, "read")
     forge.allow(enrolled.config, BOT, "write")
-    _apply_validators(name, sides.validators, enrolled.params["config-repository-url"])
+    _apply_validators(name, sides.validators, enrolled.params["config-repository-url"], base_image)
     if not forge.has_commits(enrolled.config):
         with tempfile.TemporaryDirectory(prefix="enrolment-") as scratch:
             described = Path(scratch) / "config"
@@ -181,7 +181,7 @@ def pipeline_run(enrolled: Enrolled, run_name: str, revision: str = "main") -> d
     }
 
 
-def _apply_validators(name: str, validators: Path, config_url: str) -> None:
+def _apply_validators(name: str, validators: Path, config_url: str, base_image: str) -> None:
     """The policy and the independent data, and the policy's digest beside the key: whom the key may serve."""
     pair = keys.ensure(STATE / "signing-key", TOOLS / "bin" / "cosign")
     with tempfile.TemporaryDirectory(prefix="enrolment-") as scratch:
@@ -189,6 +189,7 @@ def _apply_validators(name: str, validators: Path, config_url: str) -> None:
         shutil.copytree(validators / "policy", policy)
         shutil.copy(pair.public, policy / "cosign.pub")
         have_production_at(policy, config_url)
+        have_base(policy, base_image)
         digest = policy_digest(policy)
         kubectl.apply(config_map(f"{name}-policy", files_of(policy)))
     # Only data that has to be fetched needs the credential; the task that would mount it does not run without.

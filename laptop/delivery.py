@@ -298,6 +298,7 @@ def _lay_out_validators(validators: Path, project: Project) -> None:
     keys = project.world.keys
     shutil.copy(keys.public, project.policy / "cosign.pub")
     policies.have_production_at(project.policy, f"{project.world.git_url}/{project.config.name}")
+    policies.have_base(project.policy, project.world.base.reference)
     project.signing_key.mkdir(mode=0o700, exist_ok=True)
     for secret in (keys.private, keys.password):
         shutil.copy2(secret, project.signing_key / secret.name)

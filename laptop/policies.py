@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
+from hallmark.base_images import named
 from hallmark.documents.policy import load_policy
 from hallmark.files import write_text
+from hallmark.image_reference import parse_image
 
 
 def have_production_at(folder: Path, url: str) -> None:
@@ -23,10 +28,34 @@ def have_production_at(folder: Path, url: str) -> None:
     champion = load_policy(folder).model.champion
     if champion is None:
         return
-    named = {place.repository for place in champion.production}
+    _replace(folder, {place.repository for place in champion.production}, url)
+
+
+def have_base(folder: Path, reference: str, *, environment: Mapping[str, str] = os.environ) -> None:
+    """Put the base image that was made on this machine in the place of those that the policy names.
+
+    No policy can know the digest of what is made here. A base that `BASE_IMAGE` names has one beforehand: the policy
+    has to name it. A policy that names no bases stays as it is.
+
+    Args:
+        folder: as of :func:`have_production_at`.
+        reference: `repository@sha256:...`.
+
+    Raises:
+        BadInputError: the policy has a mistake.
+    """
+    rules = load_policy(folder).image
+    if not environment.get("BASE_IMAGE") and not named(rules, parse_image(reference)).passed:
+        _replace(folder, set(rules.bases), reference)
+
+
+def _replace(folder: Path, old: set[str], new: str) -> None:
+    """Put `new` in the place of each old text in the policy's files, of two that begin alike the longer one first."""
+    if not old:
+        return
+    words = re.compile("|".join(map(re.escape, sorted(old, key=len, reverse=True))))
     for file in sorted(folder.rglob("*.y*ml")):
-        text = before = file.read_text(encoding="utf-8")
-        for repository in sorted(named, key=len, reverse=True):
-            text = text.replace(repository, url)
-        if text != before:
-            write_text(file, text)
+        text = file.read_text(encoding="utf-8")
+        changed = words.sub(lambda _: new, text)
+        if changed != text:
+            write_text(file, changed)

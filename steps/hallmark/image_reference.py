@@ -14,6 +14,9 @@ REPOSITORY = re.compile(
     r"(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)+"
 )
 
+BY_DIGEST = rf"^(?:{REPOSITORY.pattern}@)?sha256:[0-9a-f]{{64}}$"
+"""A digest, or a reference with one."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Image:

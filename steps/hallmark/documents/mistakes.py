@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from hallmark.errors import BadInputError
+from hallmark.image_reference import BY_DIGEST
 from hallmark.nearest import did_you_mean
 
 _SHOWN = 60
@@ -50,6 +51,7 @@ _BOUNDS = {
 }
 PATTERNS = {
     r"^sha256:[0-9a-f]{64}$": "a digest: sha256: and 64 hexadecimal digits in lower case",
+    BY_DIGEST: "an image by digest, such as registry.example.com/base@sha256:..., or sha256: and 64 hexadecimal digits",
     r"^[0-9a-f]{16}$": "the 16 hexadecimal digits that check-code's report gives",
     r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$": "at most 63 lower-case letters, digits, dots and hyphens, with a letter "
     "or digit first and last",

@@ -8,9 +8,9 @@ from pydantic import Field, model_validator
 
 from hallmark.documents.loading import Document
 from hallmark.documents.tighter import Earlier, FewerOfAll, Fixed, Higher, Lower, StaysOn
-from hallmark.image_reference import REPOSITORY
+from hallmark.image_reference import BY_DIGEST
 
-Base = Annotated[str, Field(pattern=rf"^(?:{REPOSITORY.pattern}@)?sha256:[0-9a-f]{{64}}$")]
+Base = Annotated[str, Field(pattern=BY_DIGEST)]
 """An image by digest; without a repository that digest wherever it is kept."""
 
 MINIMUM_REQUESTS = 200
