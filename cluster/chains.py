@@ -9,19 +9,22 @@ from collections.abc import Mapping
 
 import yaml
 
-from cluster import containerd, kubectl
+from cluster import kubectl
+from cluster.addons import Addon
 from cluster.catalog import secret
-from cluster.control_images import reference
-from cluster.places import PIPELINES_NAMESPACE, PROGRAMS, SOURCES, STATE
-from cluster.static_images import archive
-from cluster.upstream import manifests, module_folder
+from cluster.places import PIPELINES_NAMESPACE
 from cluster.waiting import until
-from laptop import go_tools
 
-MODULE, PACKAGE = "github.com/tektoncd/chains", "github.com/tektoncd/chains/cmd/controller"
 NAME, NAMESPACE = "tekton-chains-controller", "tekton-chains"
 USER = f"system:serviceaccount:{NAMESPACE}:{NAME}"
 PREFIX = "chains.tekton.dev/"
+CONTROLLER = Addon(
+    name=NAME,
+    source="chains",
+    module="github.com/tektoncd/chains",
+    package="github.com/tektoncd/chains/cmd/controller",
+    namespace=NAMESPACE,
+)
 
 SETTINGS = {
     "artifacts.taskrun.format": "slsa/v2alpha4",
@@ -40,16 +43,7 @@ def start(keys: Mapping[str, bytes]) -> None:
     Args:
         keys: files of cosign's key pair: `cosign.key`, `cosign.password`, `cosign.pub`.
     """
-    program = PROGRAMS / NAME
-    if not go_tools.is_built(SOURCES / "chains", PACKAGE, program):
-        go_tools.build(SOURCES / "chains", PACKAGE, program)
-    image = STATE / "images" / f"{NAME}.tar"
-    archive(image, reference=reference(NAME), files={"/ko-app/controller": program}, entrypoint=["/ko-app/controller"])
-    containerd.import_image(image, reference(NAME))
-    image.unlink()
-    objects = manifests(module_folder("chains", MODULE) / "config", "*.yaml", {f"ko://{PACKAGE}": reference(NAME)})
-    kubectl.apply(*(item for item in objects if item["kind"] == "Namespace"), server_side=True)
-    kubectl.apply(*(item for item in objects if item["kind"] != "Namespace"), server_side=True)
+    CONTROLLER.start()
     settings = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -57,14 +51,14 @@ def start(keys: Mapping[str, bytes]) -> None:
         "data": SETTINGS,
     }
     kubectl.apply(settings, secret("signing-secrets", keys, namespace=NAMESPACE), server_side=True)
-    kubectl.wait_for_deployments(NAMESPACE, seconds=120)
+    CONTROLLER.wait()
 
 
 def stop() -> None:
     """Remove the controller, and what it has put on runs so that they wait for it before they are deleted."""
     kubectl.kubectl("scale", "deployment", NAME, f"--namespace={NAMESPACE}", "--replicas=0")
     for kind in ("taskrun", "pipelinerun"):
-        for item in kubectl.items(kind, namespace=PIPELINES_NAMESPACE, selector=""):
+        for item in kubectl.items(kind, namespace=PIPELINES_NAMESPACE):
             there = item["metadata"].get("finalizers", [])
             kept = [name for name in there if not name.startswith(PREFIX)]
             if kept != there:
@@ -72,7 +66,7 @@ def stop() -> None:
                 what = ["patch", kind, item["metadata"]["name"], f"--namespace={PIPELINES_NAMESPACE}"]
                 # Nobody else may change a run that was started.
                 kubectl.kubectl(*what, "--type=merge", f"--patch={patch}", f"--as={USER}")
-    kubectl.kubectl("delete", "namespace", NAMESPACE, "--wait=true", "--timeout=60s", timeout=70)
+    CONTROLLER.stop()
 
 
 def noted(kind: str, name: str) -> dict[str, str]:
