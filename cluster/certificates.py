@@ -52,9 +52,9 @@ def ensure() -> None:
         run([*argv, "-subj", "/CN=hallmark-cluster", "-days", DAYS])
     if not (FOLDER / "service-accounts.key").exists():
         _new_key(FOLDER / "service-accounts.key")
-    _issue("apiserver", "/CN=kube-apiserver", "serverAuth", SERVER_NAMES)
+    issue("apiserver", "/CN=kube-apiserver", "serverAuth", SERVER_NAMES)
     for name, subject in CLIENTS.items():
-        _issue(name, subject, "clientAuth", [])
+        issue(name, subject, "clientAuth", [])
     for name in ("controller-manager", "scheduler", "kubelet", "kube-proxy"):
         _write_kubeconfig(kubeconfig_of(name), INSIDE, name)
     _write_kubeconfig(KUBECONFIG, INSIDE, "admin")
@@ -70,7 +70,14 @@ def _new_key(target: Path) -> None:
     run(["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", str(target)])
 
 
-def _issue(name: str, subject: str, usage: str, names: Sequence[str]) -> None:
+def issue(name: str, subject: str, usage: str, names: Sequence[str]) -> None:
+    """Have FOLDER/<name>.crt and .key, by the cluster's authority.
+
+    Args:
+        subject: as openssl takes it, `/CN=...`.
+        usage: `serverAuth` or `clientAuth`.
+        names: of a server, `DNS:...` and `IP:...`.
+    """
     certificate, key = FOLDER / f"{name}.crt", FOLDER / f"{name}.key"
     if certificate.exists():
         return
