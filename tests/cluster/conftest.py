@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
 from cluster import kubectl
+from cluster.places import PIPELINES_NAMESPACE
 from hallmark.errors import HallmarkError
 
 
@@ -38,3 +41,15 @@ def tekton(settings: Mapping[str, str]) -> list[str]:
 def base_image(settings: Mapping[str, str]) -> str:
     """What models build on, by digest."""
     return settings["param.base-image"].split()[0]
+
+
+@pytest.fixture(scope="session")
+def iris_policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the sample's policy, as the cluster holds it."""
+    held = kubectl.get("configmap", "iris-policy", namespace=PIPELINES_NAMESPACE)
+    assert held is not None, "the sample is not enrolled: `make cluster-up` does"
+    folder = tmp_path_factory.mktemp("iris") / "policy"
+    folder.mkdir()
+    for name, content in held["binaryData"].items():
+        (folder / name).write_bytes(base64.b64decode(content))
+    return folder

@@ -107,7 +107,7 @@ def test_no_other_task_claims_an_image(results: Mapping[str, Any], pair: keys.Ke
         assert not statement("taskrun", f"{NAME}-{task}", pair, tmp_path).get("subject"), task
 
 
-def test_its_key_admits_no_image(results: Mapping[str, Any], pair: keys.KeyPair, tmp_path: Path) -> None:
+def test_its_key_admits_no_image(results: Mapping[str, Any], pair: keys.KeyPair, iris_policy: Path) -> None:
     """It signs each build, also one that is refused later, so that an image with its signature is no release."""
     image = f"{results['IMAGE_URL'].replace(CANDIDATES, registry.outside('candidates'))}@{results['IMAGE_DIGEST']}"
     credential = registry.credential("candidates").parent
@@ -116,17 +116,11 @@ def test_its_key_admits_no_image(results: Mapping[str, Any], pair: keys.KeyPair,
     sign = [COSIGN, "sign", f"--key={pair.private}", "--tlog-upload=false", "--yes", "--allow-http-registry", image]
     run(sign, env={**own, **password}, timeout=120)
 
-    policy = tmp_path / "policy"
-    policy.mkdir()
-    held = kubectl.get("configmap", "iris-policy", namespace=PIPELINES_NAMESPACE)
-    assert held is not None
-    for name, content in held["binaryData"].items():
-        (policy / name).write_bytes(base64.b64decode(content))
     argv = [
         *(sys.executable, "-m", "hallmark.cli", "verify-image"),
         f"--image={image}",
-        f"--policy={policy}",
-        f"--policy-digest={policy_digest(policy)}",
+        f"--policy={iris_policy}",
+        f"--policy-digest={policy_digest(iris_policy)}",
         f"--credential={credential}",
         "--tls-verify=false",
     ]
