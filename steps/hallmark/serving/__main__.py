@@ -9,7 +9,8 @@ import threading
 from pathlib import Path
 
 from .errors import CannotServeError
-from .fetching import Fetching, read_file
+from .fetching import Fetching
+from .kept import read_file
 from .loading import Description, load
 from .metrics import Metrics
 from .server import Server

@@ -7,26 +7,22 @@ with the authorities that `SSL_CERT_FILE` names, as other programs do.
 
 from __future__ import annotations
 
-import hashlib
 import http.client
 import io
-import os
 import random
 import ssl
-import stat
-import sys
-import tempfile
 import threading
 import time
 import urllib.error
 import urllib.request
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from . import registry
 from .errors import EndedError, StoreFailedError, UnusableModelError, WrongSettingsError
+from .kept import Wanted, cached, keep, local, read_file, say, words
 from .settings import PREFIX, Settings, filled, shown
 
 CHUNK_BYTES = 1 << 20
@@ -38,33 +34,14 @@ TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 TOKEN_BYTES = 64 << 10
 
 
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """The file that is wanted, as the image describes it."""
-
-    digest: str
-    size: int
-    """Bytes."""
-    file: str
-    name: str
-    version: str
-
-    def require(self, data: bytes, where: str) -> bytes:
-        """`data`, if it is the file. Raises UnusableModelError."""
-        if len(data) != self.size:
-            raise UnusableModelError(f"{where} has {len(data)} bytes, and the image's model {self.size}")
-        found = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        if found != self.digest:
-            raise UnusableModelError(f"{where} has the digest {found}, and the image's model {self.digest}")
-        return data
-
-
 @dataclass(kw_only=True)
 class Fetching:
     """One start's fetching; `stop` ends it from another thread."""
 
     settings: Settings
     stop: threading.Event = field(default_factory=threading.Event)
+    _authorization: str | None = None
+    """What the registry wanted last."""
 
     def model(self, wanted: Wanted) -> bytes:
         """The model's bytes, from the cache or from the store.
@@ -87,14 +64,14 @@ class Fetching:
                 "version": wanted.version,
             },
         )
-        kept = None
+        place = None
         if self.settings.cache is not None:
-            kept = self.settings.cache / wanted.digest.replace(":", "-")
-            if (data := _cached(kept, wanted)) is not None:
+            place = self.settings.cache / wanted.digest.replace(":", "-")
+            if (data := cached(place, wanted)) is not None:
                 return data
-        data = read_file(_local(url), wanted) if url.startswith("file:") else self._download(url, wanted)
-        if kept is not None:
-            _keep(data, kept)
+        data = read_file(local(url), wanted) if url.startswith("file:") else self._download(url, wanted)
+        if place is not None:
+            keep(data, place)
         return data
 
     def _download(self, url: str, wanted: Wanted) -> bytes:
@@ -104,7 +81,11 @@ class Fetching:
         body = io.BytesIO()
         while True:
             try:
-                self._take(opener, url, wanted, body, until)
+                try:
+                    self._take(opener, url, wanted, body, until)
+                except _ChallengedError as error:
+                    self._authorization = self._let_in(opener, url, error.challenge, error.file)
+                    self._take(opener, url, wanted, body, until, answered=True)
                 return wanted.require(body.getvalue(), shown(url))
             except _TryAgainError as error:
                 failures = 0 if body.tell() > best else failures + 1
@@ -112,12 +93,18 @@ class Fetching:
                 pause = max(_pause(failures), error.wait)
                 if failures >= self.settings.retries or time.monotonic() + pause > until:
                     raise StoreFailedError(f"cannot fetch the model from {shown(url)}: {error}") from None
-                _say(f"fetching {shown(url)} again in {pause:.1f} s, from byte {body.tell()} on: {error}")
+                say(f"fetching {shown(url)} again in {pause:.1f} s, from byte {body.tell()} on: {error}")
             if self.stop.wait(pause):
                 raise EndedError("ended while it fetched the model")
 
-    def _take(self, opener: Any, url: str, wanted: Wanted, body: IO[bytes], until: float) -> None:
-        """Append to `body` what is missing of it; where the store gives no parts, begin anew."""
+    def _take(
+        self, opener: Any, url: str, wanted: Wanted, body: IO[bytes], until: float, *, answered: bool = False
+    ) -> None:
+        """Append to `body` what is missing of it; where the store gives no parts, begin anew.
+
+        Args:
+            answered: the registry has its answer to who is asking.
+        """
         headers = {"Accept-Encoding": "identity", "User-Agent": "hallmark"}
         if start := body.tell():
             headers["Range"] = f"bytes={start}-"
@@ -139,6 +126,9 @@ class Fetching:
                 self._copy(response, body, wanted.size, url, until)
         except urllib.error.HTTPError as error:
             with error:
+                told = error.headers.get("WWW-Authenticate", "")
+                if error.code == 401 and told and self.settings.docker_config is not None and not answered:
+                    raise _ChallengedError(told, self.settings.docker_config) from None
                 self._refused(error, url, body)
         except urllib.error.URLError as error:
             if isinstance(error.reason, ssl.SSLCertVerificationError):
@@ -146,9 +136,9 @@ class Fetching:
                     f"the certificate of {shown(url)} is not trusted ({error.reason.verify_message}); SSL_CERT_FILE "
                     "names a file with the authorities"
                 ) from None
-            raise _TryAgainError(f"no answer ({_words(error.reason)})") from None
+            raise _TryAgainError(f"no answer ({words(error.reason)})") from None
         except (OSError, http.client.HTTPException) as error:
-            raise _TryAgainError(f"the connection broke ({_words(error)})") from None
+            raise _TryAgainError(f"the connection broke ({words(error)})") from None
 
     def _copy(self, response: Any, body: IO[bytes], size: int, url: str, until: float) -> None:
         while chunk := response.read1(CHUNK_BYTES):
@@ -164,16 +154,42 @@ class Fetching:
 
     def _authorize(self, request: urllib.request.Request) -> None:
         """Read the token anew for each attempt, for whoever mounts it may renew it; it goes to no other address."""
+        if self._authorization is not None:
+            request.add_unredirected_header("Authorization", self._authorization)
         if self.settings.token_file is None:
             return
         try:
             with self.settings.token_file.open("rb") as file:
                 token = file.read(TOKEN_BYTES).decode("ascii").strip()
         except (OSError, ValueError) as error:
-            raise WrongSettingsError(f"{PREFIX}TOKEN_FILE cannot be read: {_words(error)}") from None
+            raise WrongSettingsError(f"{PREFIX}TOKEN_FILE cannot be read: {words(error)}") from None
         if not token or not token.isprintable() or " " in token:
             raise WrongSettingsError(f"{PREFIX}TOKEN_FILE holds no token: one word is wanted")
         request.add_unredirected_header("Authorization", f"Bearer {token}")
+
+    def _let_in(self, opener: Any, url: str, challenge: str, file: Path) -> str:
+        """What to send the registry so that it lets us in."""
+        user, password = registry.credential(file, url)
+        address = registry.token_address(challenge)
+        if address is None:
+            return registry.basic(user, password)
+        try:
+            self.settings.require_allowed(address)
+            request = urllib.request.Request(address, headers={"User-Agent": "hallmark"})  # noqa: S310 - the line above
+            request.add_unredirected_header("Authorization", registry.basic(user, password))
+            with opener.open(request, timeout=SILENT_SECONDS) as response:
+                return registry.bearer(response.read(registry.MAXIMUM_BYTES))
+        except WrongSettingsError as error:
+            raise StoreFailedError(f"{shown(url)} wants a token of {shown(address)}: {error}") from None
+        except urllib.error.HTTPError as error:
+            with error:
+                if error.code in TRY_AGAIN:
+                    raise _TryAgainError(f"{shown(address)} gives no token (status {error.code})") from None
+                raise StoreFailedError(
+                    f"{shown(address)} gives no token (status {error.code}): user or password is wrong or has expired"
+                ) from None
+        except (OSError, http.client.HTTPException) as error:
+            raise _TryAgainError(f"{shown(address)} gives no token ({words(error)})") from None
 
     def _refused(self, error: urllib.error.HTTPError, url: str, body: IO[bytes]) -> None:
         if error.code in TRY_AGAIN:
@@ -185,11 +201,21 @@ class Fetching:
             body.truncate()
             raise _TryAgainError("the store has no such part") from None
         if error.code in (401, 403):
-            hint = "the token is wrong or has expired" if self.settings.token_file else "it may want a token"
+            hint = "it may want a credential"
+            if self.settings.token_file is not None or self.settings.docker_config is not None:
+                hint = "the credential is wrong, has expired, or is not allowed to read this"
             if "?" in url:
                 hint += ", or the signed address has expired"
             raise StoreFailedError(f"{shown(url)} may not be read (status {error.code}): {hint}") from None
         raise StoreFailedError(f"{shown(url)} gives no model (status {error.code})") from None
+
+
+class _ChallengedError(Exception):
+    """A registry wants to know who is asking, and there is a file that says so."""
+
+    def __init__(self, challenge: str, file: Path) -> None:
+        super().__init__()
+        self.challenge, self.file = challenge, file
 
 
 class _TryAgainError(Exception):
@@ -227,33 +253,6 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return following
 
 
-def read_file(path: Path, wanted: Wanted) -> bytes:
-    """The model in a file of this machine.
-
-    Raises:
-        StoreFailedError: there is no such file, or it cannot be read.
-        UnusableModelError: it is another one.
-    """
-    try:
-        # Whatever else lies there must not be waited for.
-        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise StoreFailedError(f"{path} is no file")
-            data = file.read(wanted.size + 1)
-    except OSError as error:
-        raise StoreFailedError(f"cannot read {path}: {_words(error)}") from None
-    if len(data) > wanted.size:
-        raise UnusableModelError(f"{path} has more than the {wanted.size} bytes of the image's model")
-    return wanted.require(data, str(path))
-
-
-def _local(url: str) -> Path:
-    parts = urlsplit(url)
-    if parts.netloc not in ("", "localhost") or not parts.path.startswith("/") or parts.query or parts.fragment:
-        raise WrongSettingsError(f"{PREFIX}URL is no address of a file, such as file:///models/iris")
-    return Path(urllib.request.url2pathname(parts.path))
-
-
 def _pause(failures: int) -> float:
     return min(LONGEST_SECONDS, FIRST_SECONDS * 2.0**failures) * random.uniform(0.75, 1.25)  # noqa: S311 - no secret
 
@@ -262,48 +261,3 @@ def _tls() -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
-
-
-def _cached(kept: Path, wanted: Wanted) -> bytes | None:
-    """The model in the cache; None where there is none, or something else, which is told."""
-    if not kept.parent.is_dir():
-        raise WrongSettingsError(f"{PREFIX}CACHE names {kept.parent}, which is no folder")
-    if not kept.exists():
-        return None
-    try:
-        return read_file(kept, wanted)
-    except (StoreFailedError, UnusableModelError) as error:
-        _say(f"the cache is not used: {error}")
-        return None
-
-
-def _keep(data: bytes, kept: Path) -> None:
-    """Write the model to the cache, whole or not at all; without it the server serves as well."""
-    try:
-        number, name = tempfile.mkstemp(prefix=".model-", dir=kept.parent)
-        try:
-            with os.fdopen(number, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(kept)
-        except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise
-    except OSError as error:
-        _say(f"the model is not kept in {kept.parent}, and will be fetched again: {_words(error)}")
-
-
-def _words(error: object) -> str:
-    """What went wrong, without a path or an address, which may hold a secret.
-
-    >>> _words(ConnectionRefusedError(111, "Connection refused")), _words(ValueError("secret"))
-    ('Connection refused', 'ValueError')
-    """
-    told = getattr(error, "strerror", None)
-    return str(told) if told else "timed out" if isinstance(error, TimeoutError) else type(error).__name__
-
-
-def _say(words: str) -> None:
-    print(words, file=sys.stderr, flush=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from .errors import UnusableModelError, WrongSettingsError
-from .fetching import Wanted
+from .kept import Wanted
 
 DESCRIPTION = "serving.json"
 DTYPES = {

@@ -3,8 +3,9 @@
 | variable | |
 |---|---|
 | HALLMARK_MODEL_URL | where the model is kept: https, file, or http on this machine |
-| HALLMARK_MODEL_ALLOW_HTTP | `true`: http may go to another machine as well, never with a token |
+| HALLMARK_MODEL_ALLOW_HTTP | `true`: http may go to another machine as well, never with a credential |
 | HALLMARK_MODEL_TOKEN_FILE | a file with the token that is sent as `Authorization: Bearer` |
+| HALLMARK_MODEL_DOCKER_CONFIG | a file as docker's config.json, for a registry |
 | HALLMARK_MODEL_CACHE | a folder that outlives a restart of the container |
 | HALLMARK_MODEL_RETRIES | attempts that bring nothing new, until the server gives up (8) |
 | HALLMARK_MODEL_TIMEOUT | seconds for all of the fetching (900) |
@@ -37,6 +38,7 @@ class Settings:
     """With its placeholders still in it."""
     allow_http: bool
     token_file: Path | None
+    docker_config: Path | None
     cache: Path | None
     retries: int
     timeout: float
@@ -51,7 +53,7 @@ class Settings:
             for name, value in environment.items()
             if name.startswith(PREFIX) and not SERVICE_LINK.fullmatch(name)
         }
-        known = {"URL", "ALLOW_HTTP", "TOKEN_FILE", "CACHE", "RETRIES", "TIMEOUT", "KEY"}
+        known = {"URL", "ALLOW_HTTP", "TOKEN_FILE", "DOCKER_CONFIG", "CACHE", "RETRIES", "TIMEOUT", "KEY"}
         if unknown := sorted(told.keys() - known):
             raise WrongSettingsError(f"{PREFIX}{unknown[0]} is unknown; there are {', '.join(sorted(known))}")
         # A variable that was meant to say something, and whose value got lost on the way, must not say nothing.
@@ -59,10 +61,13 @@ class Settings:
             raise WrongSettingsError(f"{PREFIX}{empty[0]} is empty")
         if told.get("ALLOW_HTTP", "false") not in ("true", "false"):
             raise WrongSettingsError(f"{PREFIX}ALLOW_HTTP is neither true nor false")
+        if "TOKEN_FILE" in told and "DOCKER_CONFIG" in told:
+            raise WrongSettingsError(f"{PREFIX}TOKEN_FILE and {PREFIX}DOCKER_CONFIG are both set; give one")
         return cls(
             url=told.get("URL"),
             allow_http=told.get("ALLOW_HTTP") == "true",
             token_file=_path(told, "TOKEN_FILE"),
+            docker_config=_path(told, "DOCKER_CONFIG"),
             cache=_path(told, "CACHE"),
             retries=int(_number(told, "RETRIES", 8)),
             timeout=_number(told, "TIMEOUT", 900),
@@ -70,7 +75,7 @@ class Settings:
         )
 
     def require_allowed(self, url: str) -> None:
-        """Whether a request may go to `url`, with the token if there is one. Raises WrongSettingsError."""
+        """Whether a request may go to `url`, with the credential if there is one. Raises WrongSettingsError."""
         if not url.isascii() or not url.isprintable() or " " in url:
             raise WrongSettingsError(f"{PREFIX}URL has characters that no address has")
         try:
@@ -91,8 +96,8 @@ class Settings:
             raise WrongSettingsError(
                 f"http would go to {host} in the clear; use https, or set {PREFIX}ALLOW_HTTP to true"
             )
-        if self.token_file is not None:
-            raise WrongSettingsError(f"http would send the token to {host} in the clear; use https")
+        if self.token_file is not None or self.docker_config is not None:
+            raise WrongSettingsError(f"http would send the credential to {host} in the clear; use https")
 
 
 def filled(template: str, values: Mapping[str, str]) -> str:

@@ -17,7 +17,8 @@ import pytest
 
 from hallmark.serving import fetching
 from hallmark.serving.errors import EndedError, StoreFailedError, UnusableModelError, WrongSettingsError
-from hallmark.serving.fetching import Fetching, Wanted
+from hallmark.serving.fetching import Fetching
+from hallmark.serving.kept import Wanted
 from hallmark.serving.settings import Settings
 from services.http import Answer, WebServer, content, web_server
 
@@ -126,7 +127,7 @@ def test_another_file_is_refused_at_once(store: WebServer, answer: Answer, words
 def test_a_store_that_does_not_let_us_in_is_told_without_a_secret(store: WebServer, tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("s3cret\n")
-    for status, words in ((401, "may not be read"), (403, "expired"), (404, "gives no model .status 404")):
+    for status, words in ((401, "may not be read"), (403, "has expired"), (404, "gives no model .status 404")):
         store.answers[f"{PATH}?signature=abc"] = [content(b"no", status)]
         with pytest.raises(StoreFailedError, match=words) as caught:
             fetch(store.url(f"{TEMPLATE}?signature=abc"), token_file=token)
@@ -172,7 +173,7 @@ def test_a_store_leads_nowhere_that_is_not_allowed(store: WebServer, target: str
     ("url", "changes", "words"),
     [
         ("http://store.example/m", {}, "in the clear; use https, or set"),
-        ("http://store.example/m", {"allow_http": "true", "token_file": "x"}, "send the token to store.example"),
+        ("http://store.example/m", {"allow_http": "true", "token_file": "x"}, "send the credential to store.example"),
         ("https://ada:s3cret@store.example/m", {}, "holds a user or password"),
         ("ftp://store.example/m", {}, "begins with none of"),
         ("https:///m", {}, "begins with none of"),
@@ -241,8 +242,8 @@ def test_a_cache_that_is_full_keeps_nobody_from_serving(
     store.answers[PATH] = [content(DATA)]
     script = (
         "mount -t tmpfs -o size=64k none $0 && $1 -c 'import sys; sys.path[:0] = sys.argv[1:2]\n"
-        "import os; from pathlib import Path; from serving import fetching\n"
-        'fetching._keep(b"x" * (1 << 20), Path(sys.argv[2]) / "kept"); print(os.listdir(sys.argv[2]))\' $2 $0'
+        "import os; from pathlib import Path; from serving import kept\n"
+        'kept.keep(b"x" * (1 << 20), Path(sys.argv[2]) / "kept"); print(os.listdir(sys.argv[2]))\' $2 $0'
     )
     folder = Path(fetching.__file__).parent.parent
     argv = ["unshare", "--map-root-user", "--mount", "sh", "-c", script, tmp_path, sys.executable, folder]

@@ -99,7 +99,7 @@ def test_a_server_that_does_not_get_its_model_says_why_in_one_line(
     (tmp_path / "token").write_text("s3cret")
     ends = {
         (1, "has the digest sha256:"): started(code, folder, URL=store.url("/changed")),
-        (3, "the token is wrong or has expired"): started(
+        (3, "the credential is wrong, has expired"): started(
             code, folder, URL=store.url("/expired"), TOKEN_FILE=tmp_path / "token"
         ),
         (2, "HALLMARK_MODEL_URL does not tell where"): started(code, folder),
