@@ -19,7 +19,6 @@ from hallmark.documents.model import Model
 from hallmark.files import require_digest, sha256_file
 from hallmark.image_assembly import REF, Layer, Settings, assemble, platform_digest
 from hallmark.image_reference import Image, image
-from hallmark.serving.signature import SIGNATURE
 from hallmark.tools import skopeo
 
 FOLDER = "/app"
@@ -39,7 +38,7 @@ def build_and_push(
     description: Model,
     labels: Mapping[str, str],
     created: int,
-    signature: Path | None = None,
+    beside: Mapping[str, bytes] | None = None,
 ) -> str:
     """Make the image, push it to the repository `target` under `tag`, and return its digest.
 
@@ -49,7 +48,8 @@ def build_and_push(
         base: an image, or a list of images of which this machine's is taken.
         model: the model's file; its digest is computed from what was copied.
         created: seconds since 1970 that the image is dated.
-        signature: the model's, which the server verifies where the deployment tells it a key.
+        beside: files for the model's folder: its signature, which the server verifies where the deployment tells it a
+            key, and what else that is about. In a layer of their own, for they name the commit; the model's does not.
 
     Raises:
         BadInputError: the model is another one, or the base cannot be built on.
@@ -81,7 +81,10 @@ def build_and_push(
             environment={"PYTHONPATH": FOLDER, "PYTHONUNBUFFERED": "1"},
         )
         require_digest("the model", sha256_file(model), model_digest)
-        layers = [server_layer(), model_layer(model, model_digest, description, signature)]
+        layers = [server_layer(), model_layer(model, model_digest, description)]
+        if beside:
+            files = {f"{FOLDER}/model/{name}": content for name, content in beside.items()}
+            layers.append(Layer(files=files, created_by="hallmark build-image: model's signature"))
         layout = Path(scratch) / "layout"
         digest = assemble(manifest, config, layers, settings, layout)
         skopeo.push_layout(layout, REF, target, tag, registry, digest=digest)
@@ -108,8 +111,8 @@ def server_layer() -> Layer:
     )
 
 
-def model_layer(model: Path, digest: str, description: Model, signature: Path | None = None) -> Layer:
-    """What the server has to know of the model, its signature, and its file, unless that is fetched at each start."""
+def model_layer(model: Path, digest: str, description: Model) -> Layer:
+    """What the server has to know of the model, and its file, unless that is fetched at each start."""
     kept = description.image.model
     told = {
         "digest": digest,
@@ -126,8 +129,6 @@ def model_layer(model: Path, digest: str, description: Model, signature: Path | 
     files: dict[str, bytes | Path] = {
         f"{FOLDER}/model/serving.json": json.dumps(told, indent=1, sort_keys=True).encode()
     }
-    if signature is not None:
-        files[f"{FOLDER}/model/{SIGNATURE}"] = signature
     if kept == "baked":
         files[f"{FOLDER}/model/model.{description.model.format}"] = model
     return Layer(files=files, created_by=f"hallmark build-image: model, {kept}")

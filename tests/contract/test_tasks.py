@@ -52,7 +52,9 @@ TRUST = {
     "train": trust("model", "source"),
     "sign-model": trust("signature", "model", "model-key"),
     "predict-model": trust("predictions", "source features model champion", "policy"),
-    "build-image": trust("", "source model", "policy candidate-credential base-store", network="host", root=True),
+    "build-image": trust(
+        "", "source model signature", "policy candidate-credential base-store", network="host", root=True
+    ),
     "test-image": trust("responses", "source features predictions model", "policy"),
     "scan-image": trust("sbom", "source", "policy advisories candidate-credential", network="host"),
     "verify-model": trust("verdict", "features labels predictions responses reports", "policy"),

@@ -11,17 +11,19 @@ Trusts: the policy, which it reads before anything is built; `RUN` does not see 
 the credential here is good for the candidates only, and nothing is ever deployed from there. What is refused about the
 base is refused here so that it is told early; sign-image looks at it again.
 Refuses: a base that the policy does not name (`image.bases`), and a Containerfile that takes something from another
-image; one that does not build; one with `RUN --mount`, if this Buildah has known holes there.
+image; a model's folder that was not signed, as it is, by a key that the policy names (`signing.modelKeys`), before
+anything of it is baked; a build that fails; `RUN --mount`, if this Buildah has known holes there.
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hallmark import base_images, image_labels
+from hallmark import base_images, image_labels, signed_model
 from hallmark.command import Context, Outcome
 from hallmark.containerfiles import other_images
 from hallmark.contract import param, path, result
@@ -71,6 +73,9 @@ class Params:
     tls_verify: bool = param('"false" only for a registry on plain HTTP, on one machine', default=True)
     source: Path = path("The checked out repository")
     model: Path = path("Folder with model.<format>")
+    signature: Path | None = path(
+        "Folder with model.sig, from sign-model; for a policy with signing.modelKeys", default=None
+    )
     policy: Path = path("The validators' folder with policy.yaml")
     credential: Path | None = path(
         "Folder with docker's config.json, good to push candidates and to read the base", default=None
@@ -101,21 +106,28 @@ def run(params: Params, context: Context) -> Outcome:
         raise BadInputError(
             f"--data-digest={params.data_digest} is no digest", solution="give train's result training-data-digest"
         )
-    rules = load_policy(params.policy, expected_digest=params.policy_digest).image
+    policy = load_policy(params.policy, expected_digest=params.policy_digest)
+    rules = policy.image
     named = base_images.named(rules, base)
     if not named.passed:
         said = f"the policy does not name the base image {base}"
-        return _base_refused(
+        return _before_refused(
             params, base, [named], said, "start the run with a base that the policy names (image.bases)"
         )
     require_digest("the source", sha256_tree(params.source), params.source_digest)
     description = load_model(params.source)
+    file = _model_file(params.model, description).name
+    signed = signed_model.look(policy, params.policy, params.model, params.model_digest, file, params.signature)
+    before = [named, *([signed.check] if signed.check else [])]
+    if signed.check and not signed.check.passed:
+        said = f"the model's folder is not signed as the policy asks: {signed.check.value}"
+        return _before_refused(params, base, before, said, signed_model.SOLUTION)
     if builder(params.source, description) == "server":
-        return _serve(params, base, description, named, context)
+        return _serve(params, base, description, before, signed.beside, context)
     if others := _others(params.source, description, base, rules):
         said = f"the Containerfile takes from other images than the base that the policy names: {others.value}"
-        return _base_refused(
-            params, base, [named, others], said, "write FROM ${BASE_IMAGE}, and COPY from no other image"
+        return _before_refused(
+            params, base, [*before, others], said, "write FROM ${BASE_IMAGE}, and COPY from no other image"
         )
     with (
         docker_config(params.credential) as authfile,
@@ -123,7 +135,7 @@ def run(params: Params, context: Context) -> Outcome:
         tempfile.TemporaryDirectory(prefix="hallmark-context-") as scratch,
     ):
         folder = Path(scratch) / "context"
-        make_context(params.source, params.model, description, params.model_digest, folder)
+        make_context(params.source, params.model, description, params.model_digest, folder, beside=signed.beside)
         name = containerfile_of(description)
         containerfile = inside(folder, name)
         if _may_have_mounts(containerfile) and not buildah.mounts_safely():
@@ -146,10 +158,17 @@ def run(params: Params, context: Context) -> Outcome:
             return _refused(params, base, output)
         context.say(f"pushing to {params.candidate_image}")
         digest = buildah.push(NAME, params.candidate_image, params.commit)
-    return _passed(params, base, image(params.candidate_image, digest), containerfile_of(description), named)
+    return _passed(params, base, image(params.candidate_image, digest), containerfile_of(description), before)
 
 
-def _serve(params: Params, base: Image, description: Model, named: Check, context: Context) -> Outcome:
+def _serve(
+    params: Params,
+    base: Image,
+    description: Model,
+    before: list[Check],
+    beside: Mapping[str, bytes],
+    context: Context,
+) -> Outcome:
     """Make the image of Hallmark's own server."""
     context.say(f"no Containerfile is used: Hallmark's model server on {base}")
     file = _model_file(params.model, description)
@@ -164,8 +183,9 @@ def _serve(params: Params, base: Image, description: Model, named: Check, contex
             description=description,
             labels=_labels(params, description),
             created=params.commit_time,
+            beside=beside,
         )
-    return _passed(params, base, image(params.candidate_image, digest), "Hallmark's model server", named)
+    return _passed(params, base, image(params.candidate_image, digest), "Hallmark's model server", before)
 
 
 def _others(source: Path, description: Model, base: Image, rules: ImageRules) -> Check | None:
@@ -185,8 +205,13 @@ def _model_file(model: Path, description: Model) -> Path:
     return file
 
 
-def make_context(source: Path, model: Path, description: Model, model_digest: str, target: Path) -> None:
+def make_context(
+    source: Path, model: Path, description: Model, model_digest: str, target: Path, *, beside: Mapping[str, bytes]
+) -> None:
     """Write the build's context to the new folder `target`: the source, and the model in its place.
+
+    Args:
+        beside: further files for the model's folder, by their name.
 
     Modes are made equal to what git knows of them, for they are part of an image, and differ between volumes.
 
@@ -197,16 +222,19 @@ def make_context(source: Path, model: Path, description: Model, model_digest: st
     name = file.name
     shutil.copytree(source, target, symlinks=True)
     place = target / MODEL_FOLDER
-    if place.is_symlink() or (place.exists() and not place.is_dir()) or (place / name).is_symlink():
+    taken = [place / one for one in (name, *beside)]
+    if place.is_symlink() or (place.exists() and not place.is_dir()) or any(one.is_symlink() for one in taken):
         raise BadInputError(
             f"the repository has something else at {MODEL_FOLDER}", solution="rename it; the trained model goes there"
         )
-    if (place / name).exists():
+    if there := [one.name for one in taken if one.exists()]:
         raise BadInputError(
-            f"the repository has a file {MODEL_FOLDER}/{name}",
+            f"the repository has a file {MODEL_FOLDER}/{there[0]}",
             solution="remove it from the repository; the model that this run trains goes there",
         )
     place.mkdir(exist_ok=True)
+    for one, content in beside.items():
+        (place / one).write_bytes(content)
     shutil.copyfile(file, place / name)
     require_digest("the model", sha256_file(place / name), model_digest)
     for entry in (target, *target.rglob("*")):
@@ -236,11 +264,11 @@ def _digests(params: Params, base: Image) -> dict[str, str]:
     }
 
 
-def _passed(params: Params, base: Image, built: Image, recipe: str, named: Check) -> Outcome:
+def _passed(params: Params, base: Image, built: Image, recipe: str, before: list[Check]) -> Outcome:
     report = decide(
         "build-image",
         [
-            named,
+            *before,
             Check(name="build", passed=True, value=f"{recipe} on {base}"),
             Check(name="push", passed=True, value=str(built), limit=f"tag {params.commit}"),
         ],
@@ -252,7 +280,7 @@ def _passed(params: Params, base: Image, built: Image, recipe: str, named: Check
     return Outcome(report=report, results=Results(image_url=built.repository, image_digest=built.digest))
 
 
-def _base_refused(params: Params, base: Image, checks: list[Check], said: str, solution: str) -> Outcome:
+def _before_refused(params: Params, base: Image, checks: list[Check], said: str, solution: str) -> Outcome:
     report = decide("build-image", checks, passed="", refused=said, solution=solution, digests=_digests(params, base))
     return Outcome(report=report, results=Results())
 

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from hallmark.documents.loading import Document
 from hallmark.documents.model import RepositoryPath
 from hallmark.documents.rules_inputs import Digest
-from hallmark.documents.tighter import Fewer, Fixed, Lower, More
+from hallmark.documents.tighter import Fewer, FewerOfAll, Fixed, Lower, More
 
 Attestation = Literal["verdict", "provenance", "tests", "sbom", "vulnerabilities"]
 Format = Literal["legacy", "bundle", "both"]
@@ -35,6 +35,12 @@ class Signing(Document):
     public_keys: Fewer[list[RepositoryPath]] = Field(
         default=["cosign.pub"],
         description="Keys that may have signed a release, beside this policy (PEM).",
+    )
+    model_keys: FewerOfAll[list[RepositoryPath]] = Field(
+        default=[],
+        min_length=1,
+        description="Keys that may have signed a model's folder, beside this policy (PEM). build-image then bakes no "
+        "model whose signature by one of them does not hold; left out: no signature of a model is asked for.",
     )
     keyless: Fewer[list[Identity]] = Field(
         default_factory=list,
@@ -86,6 +92,8 @@ class Signing(Document):
             raise ValueError("names nobody who may sign: give publicKeys, or keyless")
         if self.keyless and self.format != "bundle":
             raise ValueError("keyless needs `format: bundle`")
+        if shared := set(self.model_keys) & set(self.public_keys):
+            raise ValueError(f"{min(shared)} is in publicKeys and modelKeys: a model is signed before it is judged")
         if "verdict" not in self.attestations:
             raise ValueError("attestations must have `verdict`: without it nothing says that the model passed")
         return self
