@@ -167,4 +167,4 @@ def test_the_entry_that_names_most_of_the_repository_counts_and_two_credentials_
     file.write_text(json.dumps({"auths": {name: {"auth": pair[user]} for name, user in entries.items()}}))
     assert fetch(registry.url(BLOB), model, file) == DATA
     with pytest.raises(CannotServeError, match="are both set"):
-        fetch(registry.url(BLOB), model, file, **{"TOKEN_FILE": "x"})
+        fetch(registry.url(BLOB), model, file, TOKEN_FILE="x")  # noqa: S106 - a name of a file
