@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hallmark import __version__, python_sources
-from hallmark.code_gate import advisories, licences, locks, notebooks
+from hallmark.code_gate import advisories, databases, licences, locks, notebooks
 from hallmark.code_gate.notebooks import Module
 from hallmark.documents.rules_code import Code
 from hallmark.errors import BadInputError
@@ -23,6 +23,8 @@ from hallmark.tools import bandit, git, gitleaks, ruff
 
 TOOLS = (python_sources.TOOL, ruff.NAME, bandit.NAME, gitleaks.NAME, locks.TOOL, advisories.TOOL, licences.TOOL)
 """Every tool that a finding may be of, in the order of the report."""
+
+DATABASES = "code.vulnerabilities.databases"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,7 +159,11 @@ def _dependencies(inputs: Inputs, rules: Code, today: datetime.date) -> _Depende
     digests: dict[str, str] = {}
     told = ""
     if rules.vulnerabilities.enabled:
-        database = advisories.load(_database(inputs, rules), {package.name for package in read.pinned})
+        asked = rules.vulnerabilities
+        with tempfile.TemporaryDirectory(prefix="hallmark-advisories-") as folder:
+            given = _database(inputs, rules)
+            place = databases.accepted(given, asked.databases, Path(folder) / "accepted", key=DATABASES)
+            database = advisories.load(place, {package.name for package in read.pinned})
         advisories.require_fresh(database, rules.vulnerabilities, today)
         known = advisories.look_up(read.pinned, database, rules.vulnerabilities, today=today)
         findings += known.findings

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from hallmark import __version__
-from hallmark.code_gate import baseline, licences
+from hallmark.attestations import SBOM_FILE, VULNERABILITIES_FILE
+from hallmark.code_gate import baseline, databases, licences
 from hallmark.code_gate.baseline import Sorted
 from hallmark.command import Context, Outcome
 from hallmark.contract import param, path, result
@@ -44,12 +45,12 @@ EXAMPLE = (
     "hallmark scan-image --candidate-image=registry.example.com/candidates/iris --image-digest=sha256:... "
     "--source=run/source --policy=policy --sbom=run/sbom --commit=... --source-digest=sha256:... ..."
 )
-VULNERABILITIES = "vulnerabilities.json"
 MAXIMUM_BYTES = 8 << 30
 """Of the layers, packed."""
 MAXIMUM_CONFIG = 8 << 20
 SECONDS = 900.0
 
+DATABASES = "scan.vulnerabilities.databases"
 BASELINE = "the baseline of accepted findings (scan.baseline in the policy)"
 
 
@@ -101,13 +102,16 @@ def run(params: Params, context: Context) -> Outcome:
         docker_config(params.candidate_credential) as auth,
     ):
         folder = Path(name)
+        if database is not None:
+            allowed = rules.vulnerabilities.databases
+            database = databases.accepted(database, allowed, folder / "databases", key=DATABASES)
         registry = skopeo.Registry(authfile=auth, tls_verify=params.tls_verify)
         context.say(f"fetching {candidate}")
         layers = skopeo.download(candidate, registry, folder / "image", maximum_bytes=MAXIMUM_BYTES, timeout=SECONDS)
         config = _config(folder / "image", params.image_digest)
         scanned = _scan(layers, config, folder, rules, database, context, today)
     text = _bill(params, model, scanned)
-    write_text(params.sbom / bom.FILE_NAME, text)
+    write_text(params.sbom / SBOM_FILE, text)
     digests = {"sbom": sha256_bytes(text.encode()), "image": params.image_digest}
     vulnerable = _write_vulnerabilities(params.sbom, scanned)
     digests |= {"vulnerabilities": vulnerable} if vulnerable else {}
@@ -256,7 +260,7 @@ def _bill(params: Params, model: Model, scanned: Scanned) -> str:
 
 def _write_vulnerabilities(folder: Path, scanned: Scanned) -> str:
     """Write the report and return its digest; empty, and no report of an earlier attempt left, where none was asked."""
-    file = folder / VULNERABILITIES
+    file = folder / VULNERABILITIES_FILE
     if scanned.known is None:
         file.unlink(missing_ok=True)
         return ""

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from hallmark.documents.loading import Document
 from hallmark.documents.model import RepositoryPath
+from hallmark.documents.rules_inputs import Digest
 from hallmark.documents.tighter import Earlier, Fewer, FewerOfAll, Fixed, Higher, Lower, More, StaysOff, StaysOn
 
 Level = Literal["low", "medium", "high"]
@@ -70,6 +71,11 @@ class Vulnerabilities(Document):
         "left out: the workspace `advisories`.",
     )
     maximum_age_days: Lower[int] = Field(default=7, ge=0, description="An older database is refused.")
+    databases: FewerOfAll[list[Digest]] = Field(
+        default=[],
+        description="SHA-256 of the database's files, as `sha256sum` tells it: any other is refused, also in a folder "
+        "that the run brings along; left out: any that is not too old.",
+    )
     severity: Earlier[Severity] = Field(
         default="low", description="Advisories from this severity on are refused; those without one always are."
     )

@@ -9,7 +9,8 @@ from pydantic import Field
 from hallmark.documents.loading import Document
 from hallmark.documents.model import RepositoryPath
 from hallmark.documents.rules_code import Ignored, Licences, Severity
-from hallmark.documents.tighter import Earlier, Fewer, Fixed, Lower, StaysOff, StaysOn
+from hallmark.documents.rules_inputs import Digest
+from hallmark.documents.tighter import Earlier, Fewer, FewerOfAll, Fixed, Lower, StaysOff, StaysOn
 
 ImagePath = Annotated[str, Field(pattern=r"^(/[^/]+)+$")]
 """A path in the image, from its root."""
@@ -45,6 +46,11 @@ class ScanVulnerabilities(Document):
     )
     maximum_age_days: Lower[int] = Field(
         default=7, ge=0, description="Of the newest entry of each ecosystem; an older database is refused."
+    )
+    databases: FewerOfAll[list[Digest]] = Field(
+        default=[],
+        description="SHA-256 of the database's files, as `sha256sum` tells it: any other is refused, also in a folder "
+        "that the run brings along; left out: any that is not too old.",
     )
     severity: Earlier[Severity] = Field(
         default="high", description="Advisories from this severity on are refused; those without one always are."

@@ -21,7 +21,6 @@ from hallmark.documents.model import Model
 from hallmark.image_scan.packages import OF_SYSTEMS, Package
 from hallmark.tools.syft import Distribution
 
-FILE_NAME = "sbom.cdx.json"
 NAMESPACE = uuid.UUID("6ba7b812-9dad-11d1-80b4-00c04fd430c8")
 """Of object identifiers (RFC 9562); an image's digest is the name in it."""
 TIME = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(?:\.\d+)?(Z|[+-]\d{2}:\d{2})")

@@ -22,6 +22,7 @@ from packaging.utils import canonicalize_name
 from hallmark import zips
 from hallmark.code_gate import advisories
 from hallmark.code_gate.advisories import MAXIMUM_ADVISORIES, Advisory
+from hallmark.code_gate.databases import files
 from hallmark.errors import BadInputError
 from hallmark.files import sha256_file, sha256_mounted
 from hallmark.image_scan.packages import PYTHON, Package
@@ -29,6 +30,7 @@ from hallmark.tools.syft import Distribution
 
 MAXIMUM_BYTES = 16 << 20
 """A larger advisory is no advisory; those of kernels list thousands of versions."""
+MAXIMUM_NAMED = 50
 AFTER = advisories._AFTER
 
 _MODIFIED = re.compile(rb'"modified"\s*:\s*"(\d{4}-\d{2}-\d{2})')
@@ -57,6 +59,8 @@ class Database:
     """When the latest entry of each ecosystem was changed."""
     total: Mapping[str, int]
     digest: str
+    files: Mapping[str, str] = field(default_factory=dict)
+    """The digest of each zip file, by its path, if there are not very many."""
     unimportant: frozenset[str] = field(default_factory=frozenset)
     """Advisories that Debian's security team calls unimportant."""
 
@@ -135,7 +139,16 @@ def load(path: Path, wanted: Mapping[Ecosystem, set[str]]) -> Database:
             "scan.vulnerabilities.leaveOut",
         )
     digest = sha256_mounted(path) if path.is_dir() else sha256_file(path)
-    return Database(advisories=found, newest=newest, total=total, digest=digest, unimportant=frozenset(unimportant))
+    packed = [file for file in files(path) if file.suffix == ".zip"]
+    named = {} if len(packed) > MAXIMUM_NAMED else {_name(path, file): sha256_file(file) for file in packed}
+    return Database(
+        advisories=found,
+        newest=newest,
+        total=total,
+        digest=digest,
+        files=named,
+        unimportant=frozenset(unimportant),
+    )
 
 
 def affects(advisory: Advisory, kind: str, version: str) -> bool:
@@ -268,21 +281,21 @@ def _advisory(entry: Mapping[str, Any], part: Mapping[str, Any], name: str) -> A
 def _files(path: Path) -> Iterator[tuple[str, bytes]]:
     """Name and content of each JSON file in the folder or zip file, and in the zip files of the folder."""
     count = 0
-    names = sorted(one for one in path.rglob("*") if one.suffix in (".json", ".zip")) if path.is_dir() else [path]
-    for file in names:
-        if not file.is_file() or any(part.startswith("..") for part in file.relative_to(path).parts):
-            # Kubernetes' own entries of a mounted ConfigMap.
-            if file != path:
-                continue
-            raise BadInputError(
-                f"there is no advisory database {path.name}",
-                solution="bind the workspace `advisories`, or put OSV's zips below the policy's folder",
-            )
+    if not path.exists():
+        raise BadInputError(
+            f"there is no advisory database {path.name}",
+            solution="bind the workspace `advisories`, or put OSV's zips below the policy's folder",
+        )
+    for file in files(path):
         for name, size, content in _entries(path, file):
             count += 1
             if count > MAXIMUM_ADVISORIES or size > MAXIMUM_BYTES:
                 raise broken(path, f"{name} is larger than {MAXIMUM_BYTES >> 20} MiB, or there are too many files")
             yield name, content()
+
+
+def _name(path: Path, file: Path) -> str:
+    return file.relative_to(path).as_posix() if path.is_dir() else file.name
 
 
 def _entries(path: Path, file: Path) -> Iterator[tuple[str, int, Callable[[], bytes]]]:

@@ -55,7 +55,8 @@ def make_report(
 
     Figures: `findings` [{tool, rule, file, line, message, fingerprint, ...}], `findings_total`, `baseline` {accepted,
     expired, unmatched}, `packages` {kind: number}, `system`, and where they were looked up `vulnerabilities` {counts,
-    databases [{ecosystem, entries, newest}], worst [{id, package, version, severity, fixed, status}], notes}.
+    databases [{ecosystem, entries, newest}], files {zip file: digest}, worst [{id, package, version, severity, fixed,
+    status}], notes}.
     """
     checks = [*_package_checks(scanned, rules), *_finding_checks(scanned, found.counting, rules)]
     if rules.baseline:
@@ -128,7 +129,8 @@ def _finding_checks(scanned: Scanned, findings: tuple[Finding, ...], rules: Scan
     if scanned.known is not None:
         asked = rules.vulnerabilities
         fixed = " that are fixed" if asked.fixed_only else ""
-        limit = f"none of at least {asked.severity} severity{fixed}, by a database of {scanned.known.newest}"
+        by = f"by a database of {scanned.known.newest} ({scanned.known.database.digest})"
+        limit = f"none of at least {asked.severity} severity{fixed}, {by}"
         checks.append(_check(findings, "known vulnerabilities", limit, tool=vulnerabilities.TOOL))
     return checks
 
@@ -160,6 +162,7 @@ def _vulnerabilities(known: Known) -> dict[str, object]:
             {"ecosystem": name, "entries": total, "newest": known.database.newest[name].isoformat()}
             for name, total in sorted(known.database.total.items())
         ],
+        "files": dict(known.database.files),
         "worst": [
             {
                 "id": one.id,

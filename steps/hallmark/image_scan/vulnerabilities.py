@@ -174,6 +174,7 @@ def predicate(known: Known, *, scanner: Mapping[str, str], started: str, finishe
                     {"ecosystem": name, "entries": total, "newest": known.database.newest[name].isoformat()}
                     for name, total in sorted(known.database.total.items())
                 ],
+                "files": dict(known.database.files),
                 "packages": dict(known.looked_up),
                 "leftOut": dict(known.left_out),
                 "vulnerabilities": [one.as_json() for one in known.vulnerabilities],

@@ -18,6 +18,7 @@ from hallmark.code_gate import advisories, cvss
 from hallmark.code_gate.locks import Locked
 from hallmark.documents.rules_code import Vulnerabilities
 from hallmark.errors import BadInputError
+from hallmark.files import sha256_file
 
 Run = Callable[..., Any]
 
@@ -305,6 +306,11 @@ def test_the_gate_takes_the_database_of_the_workspace(run: Run, asking: Path, tm
     assert "no advisory database" in ran.report["summary"]
     folder = folder_of(tmp_path / "elsewhere", entry(versions=["1.0"]))
     assert run("check-code", f"--advisories={folder}").exit_code == 1
+    accepted = f"enabled: true, databases: ['{sha256_file(next(folder.iterdir()))}']}}}}"
+    (asking / "policy.yaml").write_text((asking / "policy.yaml").read_text().replace("enabled: true}}", accepted))
+    assert run("check-code", f"--advisories={folder}").exit_code == 1
+    ran = run("check-code", f"--advisories={folder_of(tmp_path / 'other', entry(versions=['0.9']))}")
+    assert (ran.exit_code, "does not accept the advisory database" in ran.report["summary"]) == (2, True)
 
 
 def test_a_missing_database_and_a_repository_that_locks_nothing_never_pass(

@@ -169,6 +169,38 @@ def test_a_key_is_stored_through_a_pipe_and_not_over_another_one(
     assert json.loads((kubectl / "stored.json").read_text()) != stored
 
 
+def test_a_key_that_signs_models_is_made_and_stored_apart_from_those_that_sign_releases(
+    hallmark: Hallmark, in_memory: Path, kubectl: Path, tmp_path: Path
+) -> None:
+    folder, file = tmp_path / "model-pair", in_memory / "password"
+    made = hallmark("keys-generate", output=folder, signs="model", password_file=file)
+    assert made.code == 0, made.output
+    assert sorted(entry.name for entry in folder.iterdir()) == ["model.key", "model.pub"]
+    assert (folder / "model.key").stat().st_mode & 0o777 == 0o600
+    assert (folder / "model.key").read_text().startswith("-----BEGIN ENCRYPTED PRIVATE KEY-----")
+    again = hallmark("keys-generate", output=folder, signs="model", password_file=file)
+    assert (again.code, "never replaced" in again.output) == (2, True)
+
+    stored = hallmark("keys-store", key=folder, signs="model", password_file=file)
+    assert stored.code == 0, stored.output
+    secret = json.loads((kubectl / "stored.json").read_text())
+    assert secret["metadata"]["name"] == "model-key"
+    data = {name: base64.b64decode(value).decode() for name, value in secret["data"].items()}
+    names = ("model.key", "model.pub")
+    assert data == {**{name: (folder / name).read_text() for name in names}, "model.password": SECRET}
+    assert SECRET not in made.output + stored.output + (kubectl / "argv").read_text()
+
+    (in_memory / "wrong").write_text("wrong horse battery staple")
+    for flags, said in (
+        ({"password_file": in_memory / "wrong"}, "does not open"),
+        ({"policies": tmp_path / "policies"}, "--policies says nothing of a key of models"),
+        ({"signs": "models"}, "--signs=models is nothing that a key signs"),
+        ({"signs": "release"}, "--policies is missing"),
+    ):
+        called = hallmark("keys-store", **{"key": folder, "signs": "model", "password_file": file, **flags})
+        assert (called.code, said in called.output) == (2, True), called.output
+
+
 def test_a_key_that_would_sign_nothing_is_not_stored(
     hallmark: Hallmark, pair: Path, in_memory: Path, kubectl: Path, tmp_path: Path
 ) -> None:
@@ -203,7 +235,7 @@ def test_a_key_is_rotated_without_a_moment_in_which_live_images_are_refused(
     assert called.result("policy-digest") == policy_digest(both)
     assert load_policy(both).signing.trusted_policies == [policy_digest(signing_policy)]
     assert "# who signs" in (both / "policy.yaml").read_text()
-    assert (both / called.result("public-key")).read_text() == (new_key / "cosign.pub").read_text()
+    assert (both / str(called.result("public-key"))).read_text() == (new_key / "cosign.pub").read_text()
 
     def verify(policy: Path, image: str) -> int:
         wanted = {"image": image, "policy": policy, "policy_digest": policy_digest(policy), "tls_verify": "false"}

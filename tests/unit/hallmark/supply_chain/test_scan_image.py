@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import json
+import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -148,6 +150,30 @@ def test_a_policy_that_asks_where_no_database_is_there_is_bad_input(scan: Scan, 
     assert (called.code, "there is no advisory database" in called.output) == (2, True), called.output
     called = scan(rules=f"{LOOK}, advisories: osv}}", advisories=tmp_path)
     assert (called.code, "there is no advisory database" in called.output) == (2, True), called.output
+
+
+def test_only_databases_that_the_policy_accepts_are_looked_up_in(scan: Scan, tmp_path: Path) -> None:
+    """Whoever starts the run binds the workspace: one without what a package is known for is another database."""
+    known = fresh(tmp_path / "entries", advisory("DSA-1", "openssl", "Debian:12", "3.0.11-1", modified=TODAY))
+    packed, bound = tmp_path / "packed.zip", tmp_path / "bound"
+    with zipfile.ZipFile(packed, "w") as archive:
+        for file in sorted(known.iterdir()):
+            archive.write(file, file.name)
+    (bound / "all").mkdir(parents=True)
+    shutil.copy(packed, bound / "all" / "all.zip")
+    (bound / "README").write_text("no database\n")
+    rules = f"{LOOK}, databases: ['{digest('9')}', '{sha256_file(packed)}']}}"
+    called = scan(rules=rules, advisories=bound)
+    assert (called.code, scan.refused) == (1, ["known vulnerabilities"]), called.output
+    assert f"by a database of {TODAY} ({scan.report['digests']['advisories']})" in called.output
+    told = json.loads((scan.folder / "sbom" / "vulnerabilities.json").read_text())["scanner"]
+    assert told["result"]["files"] == {"all/all.zip": sha256_file(packed)}
+    assert told["db"]["version"] == scan.report["digests"]["advisories"]
+    shutil.copy(known / "X-1.json", bound)
+    called = scan(rules=rules, advisories=bound)
+    assert (called.code, "does not accept the advisory database X-1.json" in called.output) == (2, True), called.output
+    called = scan(rules=rules, advisories=known / "DSA-1.json")
+    assert (called.code, "does not accept the advisory database DSA-1.json" in called.output) == (2, True)
 
 
 def test_rights_that_an_image_should_not_give_are_refused(scan: Scan) -> None:
