@@ -73,6 +73,11 @@ class Project:
         return self.folder / "data-credential"
 
     @property
+    def model_key(self) -> Path:
+        """The key that models' folders are signed with; where there is one, a run signs its model."""
+        return self.folder / "model-key"
+
+    @property
     def signing_key(self) -> Path:
         return self.folder / "signing-key"
 
@@ -193,6 +198,8 @@ def tkn_solo(project: Project, folder: Path) -> list[str]:
         volumes["--claim"]["base-store"] = world.base.store
     if project.data_credential.is_dir():
         volumes["--secret"]["data-credential"] = project.data_credential
+    if project.model_key.is_dir():
+        volumes["--secret"]["model-key"] = project.model_key
     given = [f"{flag}={name}={path}" for flag, entries in volumes.items() for name, path in entries.items()]
     return [
         str(Path(sys.executable).with_name("tkn-solo")),
@@ -241,6 +248,9 @@ def pipeline_run(project: Project, run_name: str, revision: str) -> dict[str, An
         workspaces.append({"name": "base-store", "persistentVolumeClaim": {"claimName": "base-store"}})
     if project.data_credential.is_dir():
         workspaces.append({"name": "data-credential", "secret": {"secretName": "data-credential"}})
+    if project.model_key.is_dir():
+        params["sign-model"] = "true"
+        workspaces.append({"name": "model-key", "secret": {"secretName": "model-key"}})
     return {
         "apiVersion": "tekton.dev/v1",
         "kind": "PipelineRun",
@@ -290,7 +300,7 @@ def _tell_if_unused(folder: Path, project: Project, say: Say) -> None:
 
 def _lay_out_validators(validators: Path, project: Project) -> None:
     """The validators' folders and the signing secret, which names the policies that the key may serve."""
-    for folder in (project.policy, project.data, project.data_credential):
+    for folder in (project.policy, project.data, project.data_credential, project.model_key):
         shutil.rmtree(folder, ignore_errors=True)
         if (validators / folder.name).is_dir():
             shutil.copytree(validators / folder.name, folder)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import base64
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ class Params:
         "File with the digests of the policies that a key of releases may sign for, one a line", default=None
     )
     namespace: str = param("Namespace of the pipelines", default="hallmark")
-    name: str = param("Name of the Secret", default="signing-key")
+    name: str = param("Name of the Secret; left out: signing-key, or model-key", default="")
     replace: bool = param('"true": also where another key lies there', default=False)
     password_file: Path | None = path("File in memory with the password; left out: $COSIGN_PASSWORD", default=None)
 
@@ -75,10 +75,11 @@ def run(params: Params, context: Context) -> Outcome:
         BadInputError: as the module says.
         ToolFailedError: the key cannot be opened, or the cluster does not take it.
     """
+    model = signs_models(params.signs)
+    params = replace(params, name=params.name or ("model-key" if model else "signing-key"))
     for flag, value in (("namespace", params.namespace), ("name", params.name)):
         if not NAME.fullmatch(value):
             raise BadInputError(f"--{flag}={value} is no name of Kubernetes", solution="give lower case, digits and -")
-    model = signs_models(params.signs)
     accepted = [] if model else _accepted(params.policies)
     secret = password(params.password_file)
     data, public = _model_key(params, secret) if model else _release_key(params, secret, accepted)
