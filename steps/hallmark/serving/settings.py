@@ -3,6 +3,7 @@
 | variable | |
 |---|---|
 | HALLMARK_MODEL_URL | where the model is kept: https, file, or http on this machine |
+| HALLMARK_MODEL_URL_FILE | instead: a file with the address, which may be a secret itself |
 | HALLMARK_MODEL_ALLOW_HTTP | `true`: http may go to another machine as well, never with a credential |
 | HALLMARK_MODEL_TOKEN_FILE | a file with the token that is sent as `Authorization: Bearer` |
 | HALLMARK_MODEL_DOCKER_CONFIG | a file as docker's config.json, for a registry |
@@ -25,6 +26,8 @@ from .errors import WrongSettingsError
 
 PREFIX = "HALLMARK_MODEL_"
 LOOPBACK = re.compile(r"127\.\d{1,3}\.\d{1,3}\.\d{1,3}|::1|localhost")
+MAXIMUM_BYTES = 64 << 10
+"""Of an address."""
 PLACE = re.compile(r"\{([^{}]*)\}")
 SERVICE_LINK = re.compile(PREFIX + r"(SERVICE_\w+|PORT(_\w+)?)")
 """What Kubernetes itself tells every container of a namespace that has a service called `hallmark-model`."""
@@ -53,7 +56,7 @@ class Settings:
             for name, value in environment.items()
             if name.startswith(PREFIX) and not SERVICE_LINK.fullmatch(name)
         }
-        known = {"URL", "ALLOW_HTTP", "TOKEN_FILE", "DOCKER_CONFIG", "CACHE", "RETRIES", "TIMEOUT", "KEY"}
+        known = {"URL", "URL_FILE", "ALLOW_HTTP", "TOKEN_FILE", "DOCKER_CONFIG", "CACHE", "RETRIES", "TIMEOUT", "KEY"}
         if unknown := sorted(told.keys() - known):
             raise WrongSettingsError(f"{PREFIX}{unknown[0]} is unknown; there are {', '.join(sorted(known))}")
         # A variable that was meant to say something, and whose value got lost on the way, must not say nothing.
@@ -61,10 +64,11 @@ class Settings:
             raise WrongSettingsError(f"{PREFIX}{empty[0]} is empty")
         if told.get("ALLOW_HTTP", "false") not in ("true", "false"):
             raise WrongSettingsError(f"{PREFIX}ALLOW_HTTP is neither true nor false")
-        if "TOKEN_FILE" in told and "DOCKER_CONFIG" in told:
-            raise WrongSettingsError(f"{PREFIX}TOKEN_FILE and {PREFIX}DOCKER_CONFIG are both set; give one")
+        for one, other in (("TOKEN_FILE", "DOCKER_CONFIG"), ("URL", "URL_FILE")):
+            if one in told and other in told:
+                raise WrongSettingsError(f"{PREFIX}{one} and {PREFIX}{other} are both set; give one")
         return cls(
-            url=told.get("URL"),
+            url=told.get("URL") if "URL_FILE" not in told else _address(Path(told["URL_FILE"])),
             allow_http=told.get("ALLOW_HTTP") == "true",
             token_file=_path(told, "TOKEN_FILE"),
             docker_config=_path(told, "DOCKER_CONFIG"),
@@ -128,6 +132,14 @@ def shown(url: str) -> str:
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{host}{parts.path}"
+
+
+def _address(file: Path) -> str:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(MAXIMUM_BYTES).decode("ascii").strip()
+    except (OSError, ValueError) as error:
+        raise WrongSettingsError(f"{PREFIX}URL_FILE cannot be read ({type(error).__name__})") from None
 
 
 def _path(told: Mapping[str, str], name: str) -> Path | None:

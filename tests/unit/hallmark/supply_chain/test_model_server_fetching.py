@@ -204,6 +204,17 @@ def test_without_an_address_there_is_no_model_and_a_service_called_so_is_no_sett
         Fetching(settings=Settings.read(links)).model(WANTED)
 
 
+def test_an_address_that_is_a_secret_is_read_from_a_file(store: WebServer, tmp_path: Path) -> None:
+    store.answers[f"{PATH}?signature=abc"] = [content(DATA)]
+    (tmp_path / "url").write_text(store.url(f"{TEMPLATE}?signature=abc\n"))
+    told = {"HALLMARK_MODEL_URL_FILE": str(tmp_path / "url")}
+    assert Fetching(settings=Settings.read(told)).model(WANTED) == DATA
+    with pytest.raises(WrongSettingsError, match="URL_FILE cannot be read"):
+        Settings.read({"HALLMARK_MODEL_URL_FILE": str(tmp_path / "nowhere")})
+    with pytest.raises(WrongSettingsError, match="are both set"):
+        settings(store.url("/m"), url_file=tmp_path / "url")
+
+
 def test_a_file_is_taken_only_if_it_is_the_model(tmp_path: Path) -> None:
     file = tmp_path / "a model.skops"
     url = f"file://{tmp_path}/a%20{{file}}"
