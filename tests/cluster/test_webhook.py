@@ -30,6 +30,7 @@ CONFIG = "operators/config"
 PATH = "releases/iris"
 COSIGN = TOOLS / "bin" / "cosign"
 PROVENANCE, TESTS = "https://slsa.dev/provenance/v1", "https://in-toto.io/attestation/test-result/v0.1"
+NOTHING_YET = f"sha256:{'0' * 64}"
 DENIED = 'admission webhook "policy.sigstore.dev" denied the request'
 
 Object = dict[str, Any]
@@ -47,7 +48,7 @@ def delivered(iris_policy: Path, releases: Repository, base_image: str) -> str:
     """The digest of the sample's image in production, delivered now unless it was by the present policy."""
     file = gitea.forge().ask("GET", f"/repos/{CONFIG}/raw/{kustomization.PATH}?ref=main", raw=True)
     there = str(yaml.safe_load(file)["images"][0]["digest"])
-    if there.strip("sha256:0") and releases.attested(there)[VERDICT]["policy"] == policy_digest(iris_policy):
+    if there != NOTHING_YET and releases.attested(there)[VERDICT]["policy"] == policy_digest(iris_policy):
         return there
     sample = Enrolled(name="iris", config=CONFIG, base_image=base_image)
     name = f"iris-for-admission-{secrets.token_hex(3)}"
@@ -205,7 +206,7 @@ WITHOUT: Mapping[str, tuple[Mapping[str, Any], Sequence[str]]] = {
     # What is wrong with a verdict is found before other attestations are looked for.
     "a verdict that passed": ({"attest": [VERDICT], "passed": False}, [BAD_VERDICT]),
     "a verdict of this year": ({"attest": [VERDICT], "judgedAt": days_ago(366)}, [BAD_VERDICT]),
-    "a verdict by this policy": ({"attest": [VERDICT], "policy": f"sha256:{'0' * 64}"}, [BAD_VERDICT]),
+    "a verdict by this policy": ({"attest": [VERDICT], "policy": NOTHING_YET}, [BAD_VERDICT]),
     "a word on the champion": ({"attest": [VERDICT], "champion": None}, [BAD_VERDICT]),
 }
 
