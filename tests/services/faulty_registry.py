@@ -9,7 +9,6 @@ import socket
 import ssl
 import struct
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from laptop.registry import HOST, Registry
+from services.http import serving
 
 Fault = tuple[int, str, str] | Literal["reset"]
 """Status, error code of the distribution specification (may be empty) and message; or a connection that breaks off."""
@@ -122,22 +122,17 @@ class _Handler(BaseHTTPRequestHandler):
 def door(registry: Registry, folder: Path, *, certificate: Path | None = None) -> Iterator[Door]:
     """A door to `registry`, its credential in `folder`; with TLS where a certificate (with its key, PEM) is given."""
     found = Door(port=0, credential=folder)
-    with _Server(found, registry, scheme="http" if certificate is None else "https") as server:
-        if certificate is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(certificate)
-            server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        found.port = server.server_port
-        token = json.loads(registry.auth_file.read_text())["auths"][registry.address]
-        folder.mkdir(exist_ok=True)
-        (folder / "config.json").write_text(json.dumps({"auths": {found.address: token}}))
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield found
-        finally:
-            server.shutdown()
-            thread.join()
+    server = _Server(found, registry, scheme="http" if certificate is None else "https")
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    found.port = server.server_port
+    token = json.loads(registry.auth_file.read_text())["auths"][registry.address]
+    folder.mkdir(exist_ok=True)
+    (folder / "config.json").write_text(json.dumps({"auths": {found.address: token}}))
+    with serving(server):
+        yield found
 
 
 def authority(folder: Path) -> Path:

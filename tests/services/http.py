@@ -6,7 +6,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
@@ -39,6 +39,19 @@ def content(body: bytes, status: int = 200, **headers: str) -> Answer:
 
 
 @contextlib.contextmanager
+def serving(server: HTTPServer) -> Iterator[None]:
+    """Have `server` answer, in a thread of its own, until the block ends."""
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextlib.contextmanager
 def web_server() -> Iterator[WebServer]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -55,11 +68,5 @@ def web_server() -> Iterator[WebServer]:
 
     server = Server(("127.0.0.1", 0), Handler)
     found = WebServer(server.server_address[1], server=server)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with serving(server):
         yield found
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import os
 import stat
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +18,7 @@ import pytest
 from hallmark.errors import BadInputError, ToolFailedError
 from hallmark.tools import git_askpass
 from hallmark.tools.git import check_url, session
+from services.http import serving
 
 from .supply_chain_helpers import Called, WorkTree
 
@@ -93,20 +94,14 @@ class GitHandler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def git_server(tmp_path: Path) -> Iterator[Callable[[], GitServer]]:
-    started: list[tuple[GitServer, threading.Thread]] = []
+    with contextlib.ExitStack() as stack:
 
-    def start() -> GitServer:
-        server = GitServer(tmp_path)
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        started.append((server, thread))
-        return server
+        def start() -> GitServer:
+            server = GitServer(tmp_path)
+            stack.enter_context(serving(server))
+            return server
 
-    yield start
-    for server, thread in started:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        yield start
 
 
 @pytest.fixture

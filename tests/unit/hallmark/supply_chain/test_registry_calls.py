@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -20,6 +19,7 @@ from hallmark.tools import skopeo
 from hallmark.tools.buildah import Buildah
 from hallmark.tools.cosign import Cosign, PrivateKey, Signer, cosign
 from services.faulty_registry import Door, Fault, authority, door
+from services.http import serving
 
 from .supply_chain_images import LABELS, Registries
 
@@ -238,15 +238,14 @@ def test_a_manifest_that_is_not_the_one_of_the_digest_is_not_believed() -> None:
         def log_message(self, *_: object) -> None:
             pass
 
-    with HTTPServer(("127.0.0.1", 0), Lying) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    server = HTTPServer(("127.0.0.1", 0), Lying)
+    with serving(server):
         asked = Image(repository=f"127.0.0.1:{server.server_port}/releases/iris", digest=f"sha256:{'2' * 64}")
         with docker_config(None) as authfile:
             registry = skopeo.Registry(authfile=authfile, tls_verify=False)
             for ask in (skopeo.platforms, skopeo.manifest, skopeo.labels, skopeo.require):
                 with pytest.raises(ToolFailedError, match="another manifest than the one of"):
                     ask(asked, registry)
-        server.shutdown()
 
 
 @pytest.mark.parametrize(
