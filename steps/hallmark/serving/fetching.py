@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 from . import registry
 from .errors import EndedError, StoreFailedError, UnusableModelError, WrongSettingsError
 from .kept import Wanted, cached, keep, local, read_file, say, words
-from .settings import PREFIX, Settings, filled, shown
+from .settings import LOOPBACK, PREFIX, Settings, filled, shown
 
 CHUNK_BYTES = 1 << 20
 SILENT_SECONDS = 30.0
@@ -76,7 +76,11 @@ class Fetching:
 
     def _download(self, url: str, wanted: Wanted) -> bytes:
         self.settings.require_allowed(url)
-        opener = urllib.request.build_opener(_Redirects(self.settings), urllib.request.HTTPSHandler(context=_tls()))
+        handlers = [_Redirects(self.settings), urllib.request.HTTPSHandler(context=_tls())]
+        if LOOPBACK.fullmatch(urlsplit(url).hostname or ""):
+            # A proxy that a base image names has another loopback.
+            handlers.append(urllib.request.ProxyHandler({}))
+        opener = urllib.request.build_opener(*handlers)
         until, failures, best = time.monotonic() + self.settings.timeout, 0, 0
         body = io.BytesIO()
         while True:

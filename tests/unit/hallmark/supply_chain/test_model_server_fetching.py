@@ -78,6 +78,17 @@ def test_the_model_is_fetched_by_its_digest(store: WebServer) -> None:
     assert fetch(store.url("/models/{sha256}/{file}")) == DATA
 
 
+def test_a_proxy_is_asked_for_other_machines_only(store: WebServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.answers[PATH] = [content(DATA)]
+    with web_server() as proxy:
+        for name in ("http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url(""))
+        monkeypatch.delenv("no_proxy", raising=False)
+        assert fetch(store.url(TEMPLATE)) == DATA
+        proxy.answers[f"http://store.example{PATH}"] = [content(DATA)]
+        assert fetch(f"http://store.example{TEMPLATE}", allow_http="true") == DATA
+
+
 def test_a_broken_connection_is_taken_up_where_it_broke(store: WebServer) -> None:
     ranges: list[str] = []
     third = len(DATA) // 3
