@@ -13,13 +13,12 @@ import argparse
 import datetime
 import json
 import os
-import resource
-import subprocess
 import sys
 import tempfile
-import time
 import zipfile
 from pathlib import Path
+
+from measuring import call, seconds
 
 from hallmark.documents.policy import policy_digest
 from hallmark.files import sha256_tree
@@ -49,9 +48,9 @@ def main() -> None:
             times["syft"].append(bare(image, shelf.auth_file))
             times["scan-image"].append(scan(folder, image, shelf.credential, None))
             times["scan-image and advisories"].append(scan(folder, image, shelf.credential, advisories))
-    best = {what: min(seconds) for what, seconds in times.items()}
-    for what, (seconds, used) in best.items():
-        print(f"{what:<28}{seconds:>7.2f} s{used:>8.2f} s of processors{seconds / best['syft'][0]:>7.2f} x")
+    best = {what: min(taken) for what, taken in times.items()}
+    for what, (taken, used) in best.items():
+        print(f"{what:<28}{taken:>7.2f} s{used:>8.2f} s of processors{taken / best['syft'][0]:>7.2f} x")
     print(f"goal: {GOAL:g} s for scan-image: {'reached' if best['scan-image'][0] <= GOAL else 'MISSED'}")
 
 
@@ -75,8 +74,8 @@ def made_up(folder: Path) -> Path:
 def bare(image: str, auth: Path) -> tuple[float, float]:
     """syft alone, fetching included."""
     argv = [str(_program()), "scan", "-q", f"--override-default-catalogers={','.join(CATALOGERS)}", "-o=cyclonedx-json"]
-    env = {**os.environ, "SYFT_REGISTRY_INSECURE_USE_HTTP": "true", "DOCKER_CONFIG": str(auth.parent)}
-    return timed([*argv, f"registry:{image}"], {**env, "SYFT_CHECK_FOR_APP_UPDATE": "false"})
+    env = {"SYFT_REGISTRY_INSECURE_USE_HTTP": "true", "DOCKER_CONFIG": str(auth.parent)}
+    return seconds(lambda: call([*argv, f"registry:{image}"], **env, SYFT_CHECK_FOR_APP_UPDATE="false"))
 
 
 def scan(folder: Path, image: str, credential: Path, advisories: Path | None) -> tuple[float, float]:
@@ -104,22 +103,8 @@ def scan(folder: Path, image: str, credential: Path, advisories: Path | None) ->
         **dict.fromkeys(("model-digest", "training-data-digest", "independent-data-digest"), DIGEST),
     }
     command = [str(Path(sys.executable).with_name("hallmark")), "scan-image"]
-    path = f"{TOOLS / 'bin'}:{os.environ['PATH']}"
-    return timed([*command, *(f"--{name}={value}" for name, value in flags.items())], {**os.environ, "PATH": path})
-
-
-def timed(argv: list[str], env: dict[str, str]) -> tuple[float, float]:
-    """Seconds of the clock, and of processors."""
-    started, before = time.perf_counter(), processors()
-    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
-    taken = time.perf_counter() - started
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    return taken, processors() - before
-
-
-def processors() -> float:
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    argv = [*command, *(f"--{name}={value}" for name, value in flags.items())]
+    return seconds(lambda: call(argv, PATH=f"{TOOLS / 'bin'}:{os.environ['PATH']}"))
 
 
 if __name__ == "__main__":

@@ -13,110 +13,33 @@ import argparse
 import hashlib
 import json
 import os
-import resource
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from hallmark import image_labels
+from measuring import call, seconds
+
 from hallmark.attestations import TYPES, provenance, test_result
 from hallmark.documents.policy import policy_digest
-from hallmark.verdict import Verdict, this_second
+from hallmark.verdict import Verdict
 from laptop.keys import KeyPair, ensure
 from laptop.registry import Registry, running
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.append(str(ROOT / "tests"))
+from unit.hallmark.supply_chain.supply_chain_images import (  # noqa: E402
+    COMMIT,
+    LABELS,
+    POLICY_WITH_KEY,
+    layout,
+    verdict_content,
+)
+
 HALLMARK = [str(Path(sys.executable).with_name("hallmark"))]
 GOAL = 0.2
-POLICY = """\
-apiVersion: hallmark.dev/v1alpha1
-kind: Policy
-metadata: {name: iris}
-requiredGates: [check-code]
-data:
-  independent: {path: independent.csv, sha256: "sha256:%s", label: species, features: [width]}
-model: {metrics: {accuracy: {minimum: 0.9}}, minimumRows: 30}
-signing: {publicKeys: [cosign.pub]}
-""" % ("0" * 64)
-
-
-def digest(letter: str) -> str:
-    return f"sha256:{letter * 64}"
-
-
-def verdict(policy: str, repository: str, image: str) -> Verdict:
-    return Verdict.model_validate(
-        {
-            "passed": True,
-            "judgedAt": this_second(),
-            "model": {"name": "iris", "version": "1.2.3", "digest": digest("2")},
-            "source": {
-                "repository": "https://git.example.com/team/iris.git",
-                "commit": "c" * 40,
-                "commitTime": 1_700_000_000,
-                "digest": digest("1"),
-            },
-            "policy": policy,
-            "data": {"training": digest("3"), "independent": digest("4"), "rows": 45, "overlap": 0.0},
-            "image": {"repository": repository, "digest": image},
-            "metrics": {"accuracy": {"value": 0.95, "minimum": 0.9, "low": 0.85, "high": 0.99}},
-            "gates": {"check-code": {"passed": True, "report": digest("5")}},
-            "checks": [{"name": "accuracy", "passed": True, "value": "0.95", "limit": "at least 0.9"}],
-        }
-    )
-
-
-def image_layout(folder: Path, number: int) -> str:
-    """An OCI layout with one small image, another for each number; returns its digest."""
-    blobs = folder / "blobs" / "sha256"
-    blobs.mkdir(parents=True)
-
-    def put(data: bytes, kind: str) -> dict[str, Any]:
-        name = hashlib.sha256(data).hexdigest()
-        (blobs / name).write_bytes(data)
-        return {"mediaType": f"application/vnd.oci.image.{kind}", "digest": f"sha256:{name}", "size": len(data)}
-
-    layer = put(os.urandom(1 << 20), "layer.v1.tar")
-    labels = {
-        image_labels.REVISION: "c" * 40,
-        image_labels.SOURCE_DIGEST: digest("1"),
-        image_labels.MODEL_DIGEST: digest("2"),
-        "number": str(number),
-    }
-    config = {
-        "architecture": "amd64",
-        "os": "linux",
-        "config": {"Labels": labels},
-        "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]},
-    }
-    kind = "manifest.v1+json"
-    described = put(json.dumps(config).encode(), "config.v1+json")
-    manifest = {"schemaVersion": 2, "mediaType": f"application/vnd.oci.image.{kind}", "config": described}
-    top = put(json.dumps({**manifest, "layers": [layer]}).encode(), kind)
-    named = {**top, "annotations": {"org.opencontainers.image.ref.name": "it"}}
-    (folder / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [named]}))
-    (folder / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
-    return str(top["digest"])
-
-
-def call(argv: list[str], **env: str) -> None:
-    done = subprocess.run(argv, env={**os.environ, **env}, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(f"{argv[:3]} ended with {done.returncode}: {done.stdout}{done.stderr}")
-
-
-def seconds(work: Callable[[], None]) -> tuple[float, float]:
-    """Of the clock, and of all processors together: the second is the same on a busy machine, nearly."""
-    start, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    work()
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return time.perf_counter() - start, used
+POLICY = POLICY_WITH_KEY.replace("attestations: [verdict], ", "")
+"""It asks for what policies ask for by default: provenance and tests beside the verdict."""
 
 
 def bare_sign(registry: Registry, key: KeyPair, source: str, image: str, files: dict[str, Path]) -> None:
@@ -155,11 +78,12 @@ def one_round(folder: Path, registry: Registry, key: KeyPair, policy: Path, numb
     """Seconds of bare signing, sign-image, bare verifying and verify-image."""
     folder.mkdir()
     candidate, ours, theirs = (f"{registry.address}/{name}/iris-{number}" for name in ("candidates", "ours", "bare"))
-    image = image_layout(folder / "layout", number)
+    # A new image for each round.
+    image = layout(folder / "layout", {**LABELS, "number": str(number)}, layer_tar=os.urandom(1 << 20))
     auth = f"--dest-authfile={registry.auth_file}"
     push = ["skopeo", "--insecure-policy", "copy", "--quiet", "--preserve-digests", "--dest-tls-verify=false", auth]
     call([*push, f"oci:{folder}/layout:it", f"docker://{candidate}:it"])
-    judged = verdict(policy_digest(policy), candidate, image)
+    judged = Verdict.model_validate_json(json.dumps(verdict_content(policy_digest(policy), candidate, image)))
     file = judged.write(folder)
     predicates = {
         TYPES["provenance"]: provenance(judged, ours, builder="https://hallmark.dev/builders/tekton/v1"),
@@ -178,7 +102,7 @@ def one_round(folder: Path, registry: Registry, key: KeyPair, policy: Path, numb
         f"--candidate-image={candidate}",
         f"--image-digest={image}",
         f"--release-image={ours}",
-        f"--commit={'c' * 40}",
+        f"--commit={COMMIT}",
         f"--verdict={folder}",
         f"--verdict-digest=sha256:{hashlib.sha256(file.read_bytes()).hexdigest()}",
         f"--signing-key={key.private.parent}",
