@@ -37,7 +37,8 @@ TRANSIENT = re.compile(f"{RATE}|{BUSY}|{BROKEN}")
 SOLUTIONS: Sequence[tuple[str, str]] = (
     (
         "server gave http response to https client",
-        "this registry has no TLS: use one that has; for one on this machine only, give tls-verify=false",
+        "this registry has no TLS: use one that has; for one on this machine, give tls-verify=false; elsewhere it also "
+        "has to stand in `plain-http` beside its credential",
     ),
     (
         r"x509|certificate signed by unknown authority|failed to verify certificate",
