@@ -206,7 +206,7 @@ WITHOUT: Mapping[str, tuple[Mapping[str, Any], Sequence[str]]] = {
     # What is wrong with a verdict is found before other attestations are looked for.
     "a verdict that passed": ({"attest": [VERDICT], "passed": False}, [BAD_VERDICT]),
     "a verdict of this year": ({"attest": [VERDICT], "judgedAt": days_ago(366)}, [BAD_VERDICT]),
-    "a verdict by this policy": ({"attest": [VERDICT], "policy": NOTHING_YET}, [BAD_VERDICT]),
+    "a verdict by this policy": ({"attest": [VERDICT], "policy": f"sha256:{'e' * 64}"}, [BAD_VERDICT]),
     "a word on the champion": ({"attest": [VERDICT], "champion": None}, [BAD_VERDICT]),
 }
 
