@@ -88,6 +88,17 @@ def compare(own: Layers, bases: Mapping[str, Layers], base: Image) -> Check:
     )
 
 
+def base_layers(own: Layers, base: Image, registry: skopeo.Registry) -> int:
+    """How many of the lowest layers of `own` are all those of `base`; 0: it is built on something else.
+
+    Raises:
+        BadInputError, ToolFailedError: as :func:`built_on`.
+    """
+    bases = platform_images(base, skopeo.manifest(base, registry), own)
+    found = [layers_of(one, registry).diff_ids for one in bases]
+    return max((len(one) for one in found if own.diff_ids[: len(one)] == one), default=0)
+
+
 def platform_images(base: Image, manifest: Mapping[str, Any], own: Layers) -> list[Image]:
     """The images of `base` for the machines of `own`: of a list those that are, else the base itself."""
     listed = manifest.get("manifests")
@@ -110,12 +121,16 @@ def layers_of(single: Image, registry: skopeo.Registry) -> Layers:
         BadInputError: the configuration names none.
         ToolFailedError: as `skopeo.configuration`.
     """
-    config = skopeo.configuration(single, registry)
+    return layers_in(skopeo.configuration(single, registry), str(single))
+
+
+def layers_in(config: Mapping[str, Any], name: str) -> Layers:
+    """The layers that the configuration of the image `name` tells. Raises BadInputError: it names none."""
     rootfs = config.get("rootfs")
     found = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
     if not isinstance(found, list) or not found or not all(DIGEST.fullmatch(str(one)) for one in found):
         raise BadInputError(
-            f"the configuration of {single} names no layers (rootfs.diff_ids)",
+            f"the configuration of {name} names no layers (rootfs.diff_ids)",
             solution="use an image with layers, as OCI's image specification describes them",
         )
     system, architecture = _machines(config)

@@ -8,7 +8,7 @@ Trusts: the policy, the database, and the digests that it recomputes. Not the im
 its layers, and no settings for a tool.
 Refuses: advisories from the policy's severity on, licences, secrets in any layer or in the configuration, files that
 are setuid or that everybody may write to, an image that starts as root, and one that does not tell the packages of its
-operating system. Writes `scan-image.sarif` beside the report.
+operating system, or tells others than its base does. Writes `scan-image.sarif` beside the report.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hallmark import __version__
+from hallmark import __version__, base_images
 from hallmark.attestations import SBOM_FILE, VULNERABILITIES_FILE
 from hallmark.code_gate import baseline, databases, licences
 from hallmark.code_gate.baseline import Sorted
@@ -30,10 +30,11 @@ from hallmark.command import Context, Outcome
 from hallmark.contract import param, path, result
 from hallmark.documents.model import Model, load_model
 from hallmark.documents.policy import load_policy
+from hallmark.documents.rules_image import ImageRules
 from hallmark.documents.rules_scan import Scan
 from hallmark.errors import BadInputError
 from hallmark.files import DIGEST, inside, require_digest, sha256_bytes, sha256_file, sha256_tree, write_text
-from hallmark.image_reference import image
+from hallmark.image_reference import Image, image, parse_image
 from hallmark.image_scan import bom, contents, filesystem, vulnerabilities
 from hallmark.image_scan.packages import is_python, licensed, listed_digests, packages, relevant, wanted
 from hallmark.image_scan.report import SARIF, TOOLS, Scanned, make_report
@@ -65,6 +66,11 @@ class Params:
     independent_data_digest: str = param("SHA-256 of the independent data, from prepare-evaluation")
     repository_url: str = param("The model repository's URL without credentials, from fetch-source")
     commit: str = param("Full SHA of the source commit")
+    base_image: str | None = param(
+        "Image that it was built on, `repository@sha256:...`; empty: not told, so that all of it counts as the base's, "
+        "which a policy that names bases refuses",
+        default=None,
+    )
     tls_verify: bool = param('"false" only for a registry on plain HTTP, on one machine', default=True)
     source: Path = path("The checked out repository, for hallmark.yaml")
     policy: Path = path("The validators' folder with policy.yaml")
@@ -91,7 +97,8 @@ def run(params: Params, context: Context) -> Outcome:
     for name in ("model_digest", "training_data_digest", "independent_data_digest"):
         if not DIGEST.fullmatch(getattr(params, name)):
             raise BadInputError(f"--{name.replace('_', '-')} is no digest", solution="hand over the tasks' results")
-    rules = load_policy(params.policy, expected_digest=params.policy_digest).scan
+    policy = load_policy(params.policy, expected_digest=params.policy_digest)
+    rules, base = policy.scan, _base(params, policy.image)
     database = _database(params, rules)
     require_digest("the source", sha256_tree(params.source), params.source_digest)
     model = load_model(params.source)
@@ -109,7 +116,10 @@ def run(params: Params, context: Context) -> Outcome:
         context.say(f"fetching {candidate}")
         layers = skopeo.download(candidate, registry, folder / "image", maximum_bytes=MAXIMUM_BYTES, timeout=SECONDS)
         config = _config(folder / "image", params.image_digest)
-        scanned = _scan(layers, config, folder, rules, database, context, today)
+        below = None
+        if base is not None:
+            below = base_images.base_layers(base_images.layers_in(_object(config), str(candidate)), base, registry)
+        scanned = _scan(layers, config, folder, rules, database, context, today, below)
     text = _bill(params, model, scanned)
     write_text(params.sbom / SBOM_FILE, text)
     digests = {"sbom": sha256_bytes(text.encode()), "image": params.image_digest}
@@ -132,6 +142,18 @@ def run(params: Params, context: Context) -> Outcome:
     report = make_report(scanned, found, rules, digests, versions)
     results = Results(sbom_digest=digests["sbom"], vulnerabilities_digest=vulnerable)
     return Outcome(report=report, results=results)
+
+
+def _base(params: Params, rules: ImageRules) -> Image | None:
+    """The base image, if it is told. Raises BadInputError: it is not one that the policy names."""
+    base = None if params.base_image is None else parse_image(params.base_image)
+    named = base_images.named(rules, base)
+    if not named.passed:
+        raise BadInputError(
+            f"the policy names base images, and this one is not among them: {named.value}",
+            solution="give the base image that build-image was given",
+        )
+    return base
 
 
 def _database(params: Params, rules: Scan) -> Path | None:
@@ -187,7 +209,9 @@ def _scan(
     database: Path | None,
     context: Context,
     today: datetime.date,
+    below: int | None,
 ) -> Scanned:
+    """Read and judge the layers, of which the lowest `below` are the base's; None: nobody told the base."""
     started = _now()
     settings = _object(config)
     _object(settings.get("config") or {})
@@ -196,6 +220,7 @@ def _scan(
     context.say(f"reading {len(layers)} layers")
     files = filesystem.read(layers, kept, wanted)
     _require_layers(settings, files.diff_ids)
+    base = None if below is None else filesystem.lowest(files, below)
     filesystem.lay_out(relevant(files), tree)
     context.say("looking for packages" + (" and for secrets" if rules.secrets.enabled else ""))
     packaged, secrets = 0, list[Finding]()
@@ -208,7 +233,8 @@ def _scan(
     found = packages(catalogue.artifacts, rules.licences, tree)
     findings = [
         *secrets,
-        *contents.privileged(files.root, rules.files),
+        *contents.privileged(files.root, rules.files, base),
+        *(contents.changed_lists(files.root, base) if base is not None and rules.package_lists == "of-base" else []),
         *contents.writable(files.root, rules.files),
         *(contents.root_user(settings, files.root) if rules.user == "not-root" else []),
     ]
@@ -229,6 +255,8 @@ def _scan(
         secrets=rules.secrets.enabled,
         licences=rules.licences.enabled,
         left_out=files.left_out,
+        base_layers=below,
+        layers=len(layers),
         created=str(settings.get("created") or ""),
         started=started,
     )

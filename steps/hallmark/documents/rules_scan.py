@@ -87,6 +87,9 @@ class Files(Document):
         default_factory=lambda: list(USUAL_SETUID),
         description="Files that may be setuid, setgid or have capabilities; left out: those of usual distributions.",
     )
+    setuid_above_base: Fewer[list[ImagePath]] = Field(
+        default=[], description="Of these, and others, those that layers above the base image may bring or change."
+    )
     world_writable: Fewer[list[ImagePath]] = Field(
         default=[], description="Files, and folders without the sticky bit, that everybody may write to."
     )
@@ -102,6 +105,11 @@ class Scan(Document):
     )
     system: Earlier[Literal["told", "any"]] = Field(
         default="told", description="Whether an image may hide which packages its operating system is made of."
+    )
+    package_lists: Earlier[Literal["of-base", "any"]] = Field(
+        default="of-base",
+        description="Whether layers above the base image may change which operating system the image says it has, and "
+        "which packages of it.",
     )
     baseline: Fixed[RepositoryPath | None] = Field(
         default=None, description="Accepted findings: a file below the policy's folder (baseline.schema.json)."

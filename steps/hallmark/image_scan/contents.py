@@ -10,10 +10,11 @@ from typing import Any
 
 from hallmark.documents.rules_scan import Files
 from hallmark.image_scan.filesystem import Entry, FileSystem, lay_out
+from hallmark.image_scan.packages import tells_of_system
 from hallmark.reporting.sarif import Finding
 from hallmark.tools import gitleaks
 
-SETUID, WRITABLE, USER = "setuid", "world-writable", "root-user"
+SETUID, WRITABLE, USER, LISTS = "setuid", "world-writable", "root-user", "package-list"
 FILES_TOOL = "files"
 CONFIG = "image-configuration.json"
 STICKY, EVERYBODY = 0o1000, 0o002
@@ -22,17 +23,53 @@ _SITE = re.compile(r"(.*(?:site|dist)-packages)/(.+)", re.DOTALL)
 MAXIMUM_USER = (1 << 31) - 1
 
 
-def privileged(root: Mapping[str, Entry], rules: Files) -> list[Finding]:
-    """Files that give whoever runs them another user's rights, or capabilities, and are not allowed by the policy."""
+def privileged(root: Mapping[str, Entry], rules: Files, base: Mapping[str, Entry] | None = None) -> list[Finding]:
+    """Files that give whoever runs them another user's rights, or capabilities, and are not allowed by the policy.
+
+    Args:
+        base: what the base image holds, whose files alone may be those of `setuid`; None: it is not known.
+    """
     found = []
     for path, entry in sorted(root.items()):
-        if entry.kind != "file" or f"/{path}" in rules.setuid:
+        above = base is not None and not _as_in(base.get(path), entry)
+        if entry.kind != "file" or f"/{path}" in (rules.setuid_above_base if above else rules.setuid):
             continue
         gives = [word for bit, word in ((0o4000, "setuid"), (0o2000, "setgid")) if entry.mode & bit]
         gives += ["capabilities"] if entry.capabilities else []
         if gives:
-            found.append(_finding(SETUID, path, f"{' and '.join(gives)} ({entry.mode:o}, owner {entry.owner})"))
+            where = f", in layer {entry.layer}, above the base" if above else ""
+            found.append(_finding(SETUID, path, f"{' and '.join(gives)} ({entry.mode:o}, owner {entry.owner}){where}"))
     return found
+
+
+def changed_lists(root: Mapping[str, Entry], base: Mapping[str, Entry]) -> list[Finding]:
+    """Files by which an image tells its operating system and that one's packages, and that are not those of its base.
+
+    Whoever is root in a layer can write there what is not true: a package that has a known vulnerability is taken out
+    of the list, or a secret is listed as a package's own file.
+    """
+    found = []
+    for path in sorted(path for path in {*root, *base} if tells_of_system(path)):
+        if path not in root:
+            found.append(_finding(LISTS, path, "was removed above the base"))
+        elif not _as_in(base.get(path), root[path]) and not _are_folders(base.get(path), root[path]):
+            what = "changed" if path in base else "added"
+            found.append(_finding(LISTS, path, f"was {what} in layer {root[path].layer}, above the base"))
+    return found
+
+
+def _are_folders(below: Entry | None, entry: Entry) -> bool:
+    """Whether a folder is no more than that: what matters is in it."""
+    return entry.kind == "folder" and (below is None or below.kind == "folder")
+
+
+def _as_in(below: Entry | None, entry: Entry) -> bool:
+    """Whether the base's file is still there: the same one, or one of the same contents and rights."""
+    if below is None or below == entry:
+        return below == entry
+    same = below.kind == entry.kind == "file" and below.sha256 == entry.sha256 and below.size == entry.size
+    rights = (below.mode, below.owner, below.capabilities) == (entry.mode, entry.owner, entry.capabilities)
+    return same and rights and bool(entry.sha256 or not entry.size)
 
 
 def writable(root: Mapping[str, Entry], rules: Files) -> list[Finding]:

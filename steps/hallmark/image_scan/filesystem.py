@@ -111,6 +111,14 @@ def read(
     return FileSystem(entries=reading.entries, root=root, left_out=reading.left_out, diff_ids=tuple(reading.diff_ids))
 
 
+def lowest(files: FileSystem, layers: int) -> dict[str, Entry]:
+    """What the lowest layers make together, by path: of as many layers as the base has, what a container of it sees."""
+    root: dict[str, Entry] = {}
+    for number in range(1, layers + 1):
+        _apply(root, [entry for entry in files.entries if entry.layer == number])
+    return root
+
+
 def lay_out(files: Mapping[str, Entry], folder: Path) -> None:
     """Make the kept files a tree below the new `folder`: regular files and folders only, readable by us alone.
 

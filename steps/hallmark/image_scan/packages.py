@@ -86,6 +86,22 @@ DATABASES = (
 )
 
 
+OF_SYSTEM = re.compile(
+    r"(etc|usr/lib)/os-release|var/lib/dpkg/(status(\.d/.+)?|info/.+\.md5sums)|(usr/)?lib/apk/db/installed"
+    r"|(var/lib/rpm|usr/lib/sysimage/rpm|usr/share/rpm)/(rpmdb\.sqlite(-wal)?|Packages(\.db)?)"
+)
+"""Where distributions say which they are, and which packages they are made of; not what only locks, logs or indexes."""
+
+
+def tells_of_system(path: str) -> bool:
+    """Whether an image tells by this file which operating system it has, or which packages of it.
+
+    >>> [tells_of_system(path) for path in ("var/lib/dpkg/status", "var/lib/dpkg/status-old", "etc/os-release")]
+    [True, False, True]
+    """
+    return OF_SYSTEM.fullmatch(path) is not None
+
+
 def relevant(files: FileSystem) -> dict[str, Entry]:
     """The files that tell of packages, by path: all that syft's cataloguers look at.
 

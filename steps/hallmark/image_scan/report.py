@@ -43,6 +43,9 @@ class Scanned:
     licences: bool
     left_out: int
     """Files that are no texts, or too large ones."""
+    base_layers: int | None
+    """How many of the lowest of all `layers` are the base's; None: nobody told the base."""
+    layers: int
     created: str
     """When the image was built, by its own configuration."""
     started: str
@@ -107,10 +110,15 @@ def _package_checks(scanned: Scanned, rules: Scan) -> list[Check]:
 
 
 def _finding_checks(scanned: Scanned, findings: tuple[Finding, ...], rules: Scan) -> list[Check]:
+    below, above = scanned.base_layers, scanned.layers - (scanned.base_layers or 0)
+    known = "" if below is None else f", {below} of {scanned.layers} layers being the base's"
+    limit = f"none but those allowed{known}"
     checks = [
-        _check(findings, "setuid files", "none but those allowed", tool=contents.FILES_TOOL, rule=contents.SETUID),
+        _check(findings, "setuid files", limit, tool=contents.FILES_TOOL, rule=contents.SETUID),
         _check(findings, "files that everybody may write to", "none", tool=contents.FILES_TOOL, rule=contents.WRITABLE),
     ]
+    if rules.package_lists == "of-base":
+        checks.append(_lists_check(findings, below, above))
     if rules.user == "not-root":
         limit = "a user who is not root"
         checks.append(_check(findings, "user", limit, tool=contents.FILES_TOOL, rule=contents.USER))
@@ -141,6 +149,15 @@ def _check(findings: tuple[Finding, ...], name: str, limit: str, *, tool: str, r
     number = f"{len(found) or 'no'} finding{'' if len(found) in (0, 1) else 's'}"
     detail = "\n".join(f"{one.file}: {one.message}" for one in found[:LINES]) + more
     return Check(name=name, passed=not found, value=number, limit=limit, detail=detail)
+
+
+def _lists_check(findings: tuple[Finding, ...], below: int | None, above: int) -> Check:
+    name = "lists of the system's packages"
+    if below is None:
+        return Check(name=name, passed=True, value="not looked at", limit="nobody told the base image (base-image)")
+    of = f"that the {below} layers of the base have" if below else "of the base, on which this image is not built"
+    limit = f"those {of}, not changed by the {above} above"
+    return _check(findings, name, limit, tool=contents.FILES_TOOL, rule=contents.LISTS)
 
 
 def _baseline_check(found: Sorted) -> Check:

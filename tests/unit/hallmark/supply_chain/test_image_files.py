@@ -21,7 +21,7 @@ from hallmark.documents.rules_code import Licences
 from hallmark.documents.rules_scan import Files, ScanVulnerabilities
 from hallmark.errors import BadInputError
 from hallmark.image_scan import contents, osv, vulnerabilities
-from hallmark.image_scan.filesystem import Bounds, FileSystem, lay_out, read
+from hallmark.image_scan.filesystem import Bounds, FileSystem, lay_out, lowest, read
 from hallmark.image_scan.packages import Package, listed_digests, packages, relevant, wanted
 from hallmark.image_scan.vulnerabilities import Known
 from hallmark.tools import syft
@@ -401,3 +401,70 @@ def test_a_kind_of_package_that_nobody_can_look_up_is_an_error_or_left_out_by_th
             known(tmp_path, found=[binary, deb("1-1")], leaveOut=["binary"])
     with pytest.raises(BadInputError, match="'no-version' is no version"):
         known(tmp_path, advisory("A-1", "openssl", "Debian:12", "9", modified="2026-06-01"), found=[deb("no-version")])
+
+
+def test_only_the_bases_own_files_may_be_setuid_where_distributions_have_them(tmp_path: Path) -> None:
+    """Nothing above the base may bring or change one, unless the policy says so; writing the same once more is none."""
+    names = ("su", "passwd", "mount", "wall")
+    program = b"\x7fELF of a distribution"
+    base = layer([member(f"usr/bin/{name}", program, mode=0o4755) for name in names])
+    above = layer(
+        [
+            member("usr/bin/su", b"\x7fELF of somebody else", mode=0o4755),
+            member("usr/bin/passwd", program, mode=0o6755),
+            member("usr/bin/mount", program, mode=0o4755),
+            member("usr/bin/chsh", program, mode=0o4755),
+            member("usr/bin/write", type=HARD, linkname="usr/bin/wall", mode=0o4755),
+        ]
+    )
+    files = seen(tmp_path, base, above)
+    found = contents.privileged(files.root, Files(), lowest(files, 1))
+    told = [Path(one.file).name for one in found]
+    assert told == ["chsh", "passwd", "su", "write"]
+    assert found[0].message == "setuid (4755, owner 0), in layer 2, above the base"
+    assert len(contents.privileged(files.root, Files(), {})) == 6
+    assert contents.privileged(files.root, Files()) == []
+    allowed = [f"/usr/bin/{name}" for name in told]
+    rules = Files.model_validate({"setuidAboveBase": allowed, "setuid": ["/usr/bin/wall"]})
+    assert [one.file for one in contents.privileged(files.root, rules, lowest(files, 1))] == ["usr/bin/mount"]
+
+
+def test_lists_of_the_systems_packages_that_layers_above_the_base_change_are_told(tmp_path: Path) -> None:
+    base = layer(debian(member("var/lib/dpkg/info/libssl3.md5sums", b"x\n"), member("var/lib/dpkg/status.d/one", b"1")))
+    above = layer(
+        [
+            member("usr/lib/os-release", b"ID=debian\nVERSION_ID=99\n"),
+            member("var/lib/dpkg/status", STATUS),
+            member("var/lib/dpkg/status-old", b"old"),
+            member("var/lib/dpkg/status.d", type=FOLDER),
+            member("var/lib/dpkg/info/.wh.libssl3.md5sums"),
+            member("var/lib/dpkg/info/mine.md5sums", b"x\n"),
+            member("lib/apk/db/installed", b"P:apk\n"),
+        ]
+    )
+    files = seen(tmp_path, base, above)
+    assert {one.file: one.message for one in contents.changed_lists(files.root, lowest(files, 1))} == {
+        "usr/lib/os-release": "was changed in layer 2, above the base",
+        "var/lib/dpkg/info/libssl3.md5sums": "was removed above the base",
+        "var/lib/dpkg/info/mine.md5sums": "was added in layer 2, above the base",
+        "lib/apk/db/installed": "was added in layer 2, above the base",
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        [member("var/lib/dpkg/status", STATUS.replace(b"u2", b"u9"))],
+        [member("var/lib/dpkg/status", STATUS, mode=0o666)],
+        [member("var/lib/dpkg/status", type=FOLDER)],
+        [member("var/lib/dpkg/status", type=LINK, linkname="/opt/status")],
+        [member("var/lib/dpkg", type=LINK, linkname="/opt")],
+        [member("var/.wh.lib")],
+        [member("var/lib/dpkg/.wh..wh..opq"), member("var/lib/dpkg/other", b"")],
+    ],
+    ids=["changed", "rights", "folder", "link", "linked folder", "removed", "emptied"],
+)
+def test_no_way_to_change_a_list_of_packages_is_overlooked(tmp_path: Path, change: list[Any]) -> None:
+    files = seen(tmp_path, layer(debian()), layer(change))
+    assert [one.file for one in contents.changed_lists(files.root, lowest(files, 1))] == ["var/lib/dpkg/status"]
+    assert contents.changed_lists(lowest(files, 1), lowest(files, 1)) == []

@@ -96,6 +96,7 @@ LOOK = "vulnerabilities: {enabled: true"
 def test_the_bill_holds_packages_model_and_data_and_is_the_same_every_time(scan: Scan) -> None:
     called = scan()
     assert (called.code, scan.refused) == (0, []), called.output
+    assert "lists of the system's packages: not looked at  (nobody told the base image" in called.output
     text = (scan.folder / "sbom" / "sbom.cdx.json").read_bytes()
     assert called.result("sbom-digest") == sha256_file(scan.folder / "sbom" / "sbom.cdx.json")
     assert called.result("vulnerabilities-digest") == ""
@@ -246,3 +247,31 @@ def test_another_image_source_or_policy_than_was_handed_over_is_refused(scan: Sc
     assert scan(policy_digest=digest("9")).code == 2
     assert scan(image_digest=digest("9")).code == 3
     assert scan(model_digest="sha256:short").code == 2
+
+
+def test_what_layers_above_the_base_change_of_the_system_is_refused(scan: Scan, registries: Registries) -> None:
+    below = layer([*PLAIN, member("usr/bin/su", b"a program", mode=0o4755)])
+    above = layer(
+        [member("var/lib/dpkg/status", STATUS.replace(b"u2", b"u9")), member("usr/bin/passwd", b"mine", mode=0o4755)]
+    )
+    base = f"{registries.candidate}@{push(registries, [below], 'root')}"
+    called = scan(below, above, base_image=base)
+    assert (called.code, scan.refused) == (1, ["setuid files", "lists of the system's packages"]), called.output
+    assert sorted(scan.findings) == [("package-list", "var/lib/dpkg/status"), ("setuid", "usr/bin/passwd")]
+    allowed = "packageLists: any, files: {setuidAboveBase: [/usr/bin/passwd]}"
+    assert scan(below, above, base_image=base, rules=allowed).code == 0
+    other = f"{registries.candidate}@{push(registries, [layer([member('other', b'1')])], 'root')}"
+    called = scan(below, base_image=other)
+    assert (called.code, scan.refused) == (1, ["setuid files", "lists of the system's packages"]), called.output
+    assert "of the base, on which this image is not built" in called.output
+
+
+def test_a_base_that_the_policy_does_not_name_or_that_nobody_tells_is_bad_input(
+    scan: Scan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    named = POLICY.replace("image: {", f"image: {{bases: ['{digest('7')}'], ")
+    monkeypatch.setitem(Scan.__call__.__globals__, "POLICY", named)
+    for base in ("", f"x.io/base@{digest('8')}"):
+        called = scan(base_image=base)
+        assert called.code == 2, called.output
+        assert "the policy names base images, and this one is not among them" in called.output
