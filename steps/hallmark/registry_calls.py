@@ -36,6 +36,12 @@ TRANSIENT = re.compile(f"{RATE}|{BUSY}|{BROKEN}")
 
 SOLUTIONS: Sequence[tuple[str, str]] = (
     (
+        "retrieving cert",
+        "see whether Fulcio runs at `fulcio-url`, and whether `identity-token` is of an issuer and for an audience "
+        "that it knows, and has not expired",
+    ),
+    ("/api/v1/log/", "see whether the transparency log runs at the policy's signing.transparencyLog.url"),
+    (
         "server gave http response to https client",
         "this registry has no TLS: use one that has; for one on this machine, give tls-verify=false; elsewhere it also "
         "has to stand in `plain-http` beside its credential",

@@ -1,4 +1,4 @@
-"""Signing a release: the key in its folder, and what is not yet on the image signed and attested."""
+"""Signing a release: what is not yet on the image is signed and attested."""
 
 from __future__ import annotations
 
@@ -15,47 +15,11 @@ from hallmark.documents.policy import Policy
 from hallmark.documents.rules_signing import Attestation
 from hallmark.errors import BadInputError
 from hallmark.image_reference import Image
-from hallmark.release import accepted_policies, holds_for_long
+from hallmark.release import holds_for_long
 from hallmark.signatures import attested, is_about, signature_check
-from hallmark.tools.cosign import KEY_URI, Answer, Cosign, PrivateKey, Signer, Statement, Written, public_key
+from hallmark.signing_credentials import SigningKey
+from hallmark.tools.cosign import Answer, Certified, Cosign, PrivateKey, Signer, Statement, Written
 from hallmark.verdict import Verdict, read_verdict, this_second
-
-KEY_FILE, PASSWORD_FILE, URI_FILE, POLICIES_FILE = "cosign.key", "cosign.password", "key-uri", "policies"
-
-
-@dataclass(frozen=True, kw_only=True)
-class SigningKey:
-    """The signing key's folder, read and opened."""
-
-    private: PrivateKey
-    public: str
-    """PEM."""
-    policies: frozenset[str]
-
-
-def open_key(folder: Path) -> SigningKey:
-    """The signing key in `folder`: cosign.key with cosign.password, or the key-uri of one that is kept elsewhere.
-
-    Raises:
-        BadInputError: one of them or `policies` is missing, there are both, or the URI is of an unknown kind.
-        ToolFailedError: the password is not the key's, or the key's service does not answer or let us in.
-    """
-    managed = (folder / URI_FILE).is_file()
-    needed = [POLICIES_FILE] if managed else [KEY_FILE, PASSWORD_FILE, POLICIES_FILE]
-    missing = [name for name in needed if not (folder / name).is_file()]
-    if missing:
-        raise BadInputError(
-            f"the signing key's folder has no {' and no '.join(missing)}",
-            solution="let the key's owner put cosign.key, cosign.password (or key-uri instead of both) and policies "
-            "(accepted policy digests, one a line) into the signing-key Secret",
-        )
-    if managed and (folder / KEY_FILE).exists():
-        raise BadInputError(
-            f"the signing key's folder has {KEY_FILE} and {URI_FILE}", solution="keep the one that is to sign"
-        )
-    policies = accepted_policies(folder / POLICIES_FILE, "the signing key")
-    private = _managed(folder) if managed else _own(folder)
-    return SigningKey(private=private, public=public_key(private), policies=policies)
 
 
 def predicates(
@@ -93,8 +57,7 @@ def sign(
     """
     with tempfile.TemporaryDirectory(prefix="hallmark-key-") as name:
         folder = Path(name)
-        (folder / "cosign.pub").write_text(key.public, encoding="ascii")
-        own = {"this key": Signer(public_key=folder / "cosign.pub")}
+        own = key.signers(folder)
         for number, kept in enumerate(tool.written):
             looked = tool.read[min(number, len(tool.read) - 1)]
             job = _Job(tool=tool, image=released, key=key.private, folder=folder, kept=kept)
@@ -105,7 +68,7 @@ def sign(
 class _Job:
     tool: Cosign
     image: Image
-    key: PrivateKey
+    key: PrivateKey | Certified
     folder: Path
     kept: Written
 
@@ -186,22 +149,3 @@ def _enough(statement: Statement, image: Image, verdict: Verdict, policy: Policy
         return None
     right = is_about("verdict", statement, image, policy) and verdict.judges_the_same(found)
     return found if right and holds_for_long(found, policy, this_second()) else None
-
-
-def _own(folder: Path) -> PrivateKey:
-    password = (folder / PASSWORD_FILE).read_text(encoding="utf-8").rstrip("\r\n")
-    return PrivateKey(reference=str(folder / KEY_FILE), password=password)
-
-
-def _managed(folder: Path) -> PrivateKey:
-    uri = (folder / URI_FILE).read_text(encoding="utf-8").strip()
-    if not KEY_URI.fullmatch(uri):
-        raise BadInputError(
-            f"{URI_FILE} in the signing key's folder names no key that cosign knows",
-            solution="write k8s://namespace/secret, or a URI that begins with awskms://, gcpkms://, azurekms:// or "
-            "hashivault://",
-        )
-    password = folder / PASSWORD_FILE
-    return PrivateKey(
-        reference=uri, password=password.read_text(encoding="utf-8").rstrip("\r\n") if password.is_file() else ""
-    )

@@ -1,4 +1,4 @@
-"""Rekor with Trillian below it, sigstore's transparency log: built from what tools/rekor pins, kept in PostgreSQL."""
+"""Rekor, sigstore's transparency log, with Trillian below it: built from what tools/sigstore pins, in PostgreSQL."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from services.postgres import PASSWORD, postgres
 from services.processes import free_port, listens, running
 
 ROOT = Path(__file__).parents[2]
-MODULE, PROGRAMS = ROOT / "tools" / "rekor", ROOT / ".tools" / "bin"
+MODULE, PROGRAMS = ROOT / "tools" / "sigstore", ROOT / ".tools" / "bin"
 TRILLIAN, REKOR = "github.com/google/trillian/cmd", "github.com/sigstore/rekor/cmd"
 STORE = "postgresql"
 

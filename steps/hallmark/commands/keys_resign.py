@@ -30,7 +30,7 @@ from hallmark.image_reference import Image
 from hallmark.registry_auth import docker_config
 from hallmark.release import cosign_for, names_of, public_keys
 from hallmark.signatures import attested, is_about, signature_check, signers
-from hallmark.signing import SigningKey, open_key
+from hallmark.signing_credentials import SigningKey, open_key
 from hallmark.signing_keys import PASSWORD, require_memory
 from hallmark.tools import skopeo
 from hallmark.tools.cosign import Cosign, Signer, Statement, Written
@@ -64,7 +64,7 @@ def run(params: Params, context: Context) -> Outcome:
     policy, digest = load_policy(params.policy), policy_digest(params.policy)
     if (params.signing_key / PASSWORD).exists():
         require_memory(params.signing_key / PASSWORD, "the key's password")
-    key, known = open_key(params.signing_key), signers(policy, params.policy)
+    key, known = open_key(params.signing_key, policy, params.policy), signers(policy, params.policy)
     own = _own(key, public_keys(policy, params.policy), digest)
     checks = []
     with docker_config(params.credential) as authfile:

@@ -40,10 +40,10 @@ from hallmark.files import require_digest, sha256_bytes
 from hallmark.gate_report import Check, GateReport, decide
 from hallmark.image_reference import Image, image, parse_image
 from hallmark.registry_auth import docker_config
-from hallmark.release import cosign_for, public_keys, verdict_checks
-from hallmark.signing import SigningKey, open_key, predicates, sign
+from hallmark.release import cosign_for, verdict_checks
+from hallmark.signing import predicates, sign
+from hallmark.signing_credentials import key_checks, open_key
 from hallmark.tools import skopeo
-from hallmark.tools.cosign import key_bytes
 from hallmark.verdict import FILE_NAME, Verdict, read_verdict, this_second
 
 EXAMPLE = (
@@ -79,7 +79,8 @@ class Params:
     policy: Path = path("The validators' folder with policy.yaml and the public keys")
     sbom: Path | None = path("Folder with sbom.cdx.json and vulnerabilities.json", default=None)
     signing_key: Path = path(
-        "Folder with cosign.key and cosign.password, or key-uri; and policies: accepted digests, one a line"
+        "Folder with cosign.key and cosign.password, or key-uri, or identity-token and fulcio-url; and policies: "
+        "accepted digests, one a line"
     )
     candidate_credential: Path | None = path("Folder with docker's config.json, good to read candidates", default=None)
     release_credential: Path | None = path("Folder with docker's config.json, good to push releases", default=None)
@@ -123,7 +124,7 @@ def run(params: Params, context: Context) -> Outcome:
         named = base_images.named(policy.image, base)
         looked = [base] if base is not None and named.passed and policy.image.bases else []
         built = [pool.submit(base_images.built_on, candidate, one, candidates) for one in looked]
-        key = open_key(params.signing_key)
+        key = open_key(params.signing_key, policy, params.policy)
         tool = known.result()
         beside = model_artifact.of(labels.result(), candidate.repository)
         checks = [
@@ -142,7 +143,7 @@ def run(params: Params, context: Context) -> Outcome:
                 value=verdict.image.repository,
                 limit=f"equal to {params.candidate_image}",
             ),
-            *_key_checks(key, policy, params),
+            *key_checks(key, policy, params.policy, params.policy_digest),
             *_label_checks(verdict, labels.result()),
             *([] if beside is None else [model_artifact.model_check(beside, verdict.model.digest, candidates)]),
             named,
@@ -215,26 +216,6 @@ def _attestation_checks(
             check
             for kind, predicate in ready.items()
             for check in predicate_checks(kind, predicate, verdict, released, policy, allowed)
-        ),
-    ]
-
-
-def _key_checks(key: SigningKey, policy: Policy, params: Params) -> list[Check]:
-    names = public_keys(policy, params.policy)
-    own = key_bytes(key.public)
-    fits = [name for name, file in names.items() if key_bytes(file.read_text(encoding="ascii")) == own]
-    return [
-        Check(
-            name="policy accepted for this key",
-            passed=params.policy_digest in key.policies,
-            value=params.policy_digest,
-            limit="listed in `policies` beside the key",
-        ),
-        Check(
-            name="key accepted by the policy",
-            passed=bool(fits),
-            value=", ".join(fits) or "the signing key fits none of them",
-            limit=f"one of {', '.join(names)}",
         ),
     ]
 

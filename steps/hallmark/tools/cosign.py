@@ -111,6 +111,32 @@ class PrivateKey:
         passed = {name: value for name, value in os.environ.items() if begins and name.startswith(begins)}
         return {**passed, "COSIGN_PASSWORD": self.password}
 
+    @property
+    def flags(self) -> list[str]:
+        return [f"--key={self.reference}"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Certified:
+    """No key: who a token says that we are, for which Fulcio gives a certificate that is good for some minutes."""
+
+    token: Path
+    fulcio: str
+    issuer: str
+    """The token's, not yet believed by anybody."""
+    trusted_root: Path | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def flags(self) -> list[str]:
+        # Where no log of certificates is trusted, none has to have seen this one.
+        unseen = ["--insecure-skip-verify=true"] if _trusts_no_certificate_log(self.trusted_root) else []
+        return [f"--identity-token={self.token}", f"--fulcio-url={self.fulcio}", *unseen]
+
+
+Signing = PrivateKey | Certified
+"""What there is to sign with."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cosign:
@@ -146,11 +172,11 @@ class Cosign:
             return Answer(words=_error(done))
         return Answer(found=tuple(parse_statements(done.stdout)))
 
-    def sign(self, image: Image, key: PrivateKey, kept: Written) -> None:
+    def sign(self, image: Image, key: Signing, kept: Written) -> None:
         """Sign the digest of `image`. Raises ToolFailedError where the key or the registry does not let us."""
         self._run(["cosign", "sign", *self._write(key, kept), str(image)], env={**self._log_key, **key.env})
 
-    def attest(self, image: Image, key: PrivateKey, predicate: Path, predicate_type: str, kept: Written) -> None:
+    def attest(self, image: Image, key: Signing, predicate: Path, predicate_type: str, kept: Written) -> None:
         """Attach the JSON file `predicate` to `image` as a signed statement. Raises ToolFailedError as `sign` does."""
         what = [f"--predicate={predicate}", f"--type={predicate_type}"]
         self._run(["cosign", "attest", *self._write(key, kept), *what, str(image)], env={**self._log_key, **key.env})
@@ -158,6 +184,7 @@ class Cosign:
     def _verify(self, signer: Signer, kept: Written) -> list[str]:
         if signer.public_key is None:
             root = [] if signer.trusted_root is None else [f"--trusted-root={signer.trusted_root}"]
+            root += ["--insecure-ignore-sct=true"] if _trusts_no_certificate_log(signer.trusted_root) else []
             who = [f"--certificate-identity={signer.identity}", f"--certificate-oidc-issuer={signer.issuer}", *root]
         else:
             # The entry lies beside the signature, with the log's promise: nobody has to be asked for it.
@@ -168,10 +195,10 @@ class Cosign:
                 who.append(f"--trusted-root={file}")
         return [*who, *self._format(kept), *self._insecure()]
 
-    def _write(self, key: PrivateKey, kept: Written) -> list[str]:
+    def _write(self, key: Signing, kept: Written) -> list[str]:
         modern = ["--use-signing-config=false"] if self.version >= (3, 0) else []
         return [
-            f"--key={key.reference}",
+            *key.flags,
             *(["--tlog-upload=false"] if self.log is None else ["--tlog-upload=true", f"--rekor-url={self.log.url}"]),
             "--yes",
             *modern,
@@ -200,6 +227,16 @@ class Cosign:
         (require_tls_kept if self.tls_verify else require_plain_http)(argv[-1], self.authfile)
         docker = {"DOCKER_CONFIG": str(self.authfile.parent)}
         return registry_calls.run(argv, [self.authfile], env={**docker, **env}, timeout=300, accept=accept)
+
+
+def _trusts_no_certificate_log(root: Path | None) -> bool:
+    """Whether a trusted root of one's own has no log of certificates; sigstore's public one has."""
+    try:
+        return root is not None and not json.loads(root.read_bytes()).get("ctlogs")
+    except (ValueError, AttributeError) as error:
+        raise BadInputError(
+            f"{root.name if root else ''} is no trusted root", solution="give sigstore's trusted_root.json"
+        ) from error
 
 
 def trusted_root(log: Log | None) -> str:
