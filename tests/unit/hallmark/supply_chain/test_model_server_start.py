@@ -12,10 +12,9 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from model_signing import signing
 
+from hallmark import model_keys, model_signature
 from hallmark.serving.errors import CannotServeError
 from hallmark.serving.signature import require_signed
 from services.http import WebServer, content, web_server
@@ -23,6 +22,7 @@ from services.http import WebServer, content, web_server
 from .test_model_server import V1, call, code, described, listens, started, sums, until, wait_until_ready
 
 __all__ = ["code", "sums"]
+PASSWORD = "of the tests"  # noqa: S105
 
 
 @pytest.fixture
@@ -124,16 +124,16 @@ def described_without_file(tmp_path: Path, model: Path) -> Path:
 def make_key(folder: Path) -> Path:
     """A private key in `key.pem`; returns the public one's file."""
     folder.mkdir()
-    key = ec.generate_private_key(ec.SECP256R1())
-    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
-    (folder / "key.pem").write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
-    public = key.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
-    (folder / "key.pub").write_bytes(public)
+    private, public = model_keys.generate(PASSWORD)
+    (folder / "key.pem").write_text(private)
+    (folder / "key.pub").write_text(public)
     return folder / "key.pub"
 
 
 def sign(folder: Path, key: Path, target: Path) -> None:
-    signing.Config().use_elliptic_key_signer(private_key=key.with_name("key.pem")).sign(folder, target)
+    """As the Task sign-model does."""
+    files = model_signature.read_folder(folder)
+    target.write_bytes(model_signature.sign(files, "iris", key.with_name("key.pem"), PASSWORD))
 
 
 @pytest.fixture
@@ -199,7 +199,9 @@ def test_a_signature_that_is_not_of_this_model_is_refused(signed: Path, key: Pat
     rsa = tmp_path / "rsa.pub"
     rsa.write_text("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")
     assert "holds no public key" in complaint(key=rsa)
-    sign(other, key, signed / "model.sig")
+    # By the library's own hand.
+    signer = signing.Config().use_elliptic_key_signer(private_key=key.with_name("key.pem"), password=PASSWORD.encode())
+    signer.sign(other, signed / "model.sig")
     assert "is of a model.onnx with the digest sha256:" in complaint()
     payload = json.loads(bundle)["dsseEnvelope"]["payload"]
     forged = payload[:-8] + ("A" if payload[-8] != "A" else "B") + payload[-7:]
