@@ -25,6 +25,7 @@ from hallmark.files import sha256_tree
 from hallmark.tools.syft import CATALOGERS, _program
 from laptop import base_image, registry
 from laptop.console import say
+from laptop.policies import have_base
 from laptop.setup import ROOT, TOOLS
 
 GOAL = 10.0
@@ -84,11 +85,13 @@ def scan(folder: Path, image: str, credential: Path, advisories: Path | None) ->
     enabled = str(advisories is not None).lower()
     text = (SAMPLE / "validators" / "policy" / "policy.yaml").read_text()
     (policy / "policy.yaml").write_text(f"{text}\nscan: {{vulnerabilities: {{enabled: {enabled}}}}}\n")
+    have_base(policy, image)
     repository, _, digest = image.partition("@")
     source = SAMPLE / "repository"
     flags = {
         "candidate-image": repository,
         "image-digest": digest,
+        "base-image": image,
         "candidate-credential": credential,
         "source": source,
         "source-digest": sha256_tree(source),
