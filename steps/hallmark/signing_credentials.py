@@ -16,8 +16,7 @@ from hallmark.signatures import signers
 from hallmark.signing_keys import KEY, PASSWORD, POLICIES
 from hallmark.tools.cosign import KEY_URI, Certified, PrivateKey, Signer, public_key
 
-KEY, PASSWORD, URI, POLICIES = "cosign.key", "cosign.password", "key-uri", "policies"
-TOKEN, FULCIO = "identity-token", "fulcio-url"
+URI, TOKEN, FULCIO = "key-uri", "identity-token", "fulcio-url"
 
 
 @dataclass(frozen=True, kw_only=True)
