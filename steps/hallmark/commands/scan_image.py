@@ -220,6 +220,11 @@ def _scan(
     context.say(f"reading {len(layers)} layers")
     files = filesystem.read(layers, kept, wanted)
     _require_layers(settings, files.diff_ids)
+    if below is not None and (odd := filesystem.below_links(files, below)):
+        raise BadInputError(
+            f"a layer above the base holds {odd[0][:200]!r}, which lies below a link, and so elsewhere than it is told",
+            solution="build the image anew with a tool that writes proper layers",
+        )
     base = None if below is None else filesystem.lowest(files, below)
     filesystem.lay_out(relevant(files), tree)
     context.say("looking for packages" + (" and for secrets" if rules.secrets.enabled else ""))

@@ -119,6 +119,35 @@ def lowest(files: FileSystem, layers: int) -> dict[str, Entry]:
     return root
 
 
+def below_links(files: FileSystem, layers: int) -> list[str]:
+    """Names in the layers above the lowest `layers` that lie below a link: whoever unpacks them writes somewhere else.
+
+    `x/status` after a link `x` to `/var/lib/dpkg` is that folder's file for a container, and another one here. Builds
+    write down where a file really lies; only who makes an archive by hand writes such names.
+    """
+    links = {path for path, entry in lowest(files, layers).items() if entry.kind == "link"}
+    found = []
+    for entry in files.entries:
+        if entry.layer <= layers:
+            continue
+        folder, name = _split(entry.path)
+        if links and not links.isdisjoint(_folders_of(entry.path)):
+            found.append(entry.path)
+        elif entry.kind == "link":
+            links.add(entry.path)
+        elif name == OPAQUE:
+            links = {path for path in links if folder and not path.startswith(f"{folder}/")}
+        else:
+            links.discard(f"{folder}/{name.removeprefix(WHITEOUT)}".lstrip("/"))
+    return found
+
+
+def _folders_of(path: str) -> list[str]:
+    """The folders that a path lies in, without the root."""
+    parts = path.split("/")
+    return ["/".join(parts[:number]) for number in range(1, len(parts))]
+
+
 def lay_out(files: Mapping[str, Entry], folder: Path) -> None:
     """Make the kept files a tree below the new `folder`: regular files and folders only, readable by us alone.
 

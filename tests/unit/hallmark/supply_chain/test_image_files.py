@@ -21,7 +21,7 @@ from hallmark.documents.rules_code import Licences
 from hallmark.documents.rules_scan import Files, ScanVulnerabilities
 from hallmark.errors import BadInputError
 from hallmark.image_scan import contents, osv, vulnerabilities
-from hallmark.image_scan.filesystem import Bounds, FileSystem, lay_out, lowest, read
+from hallmark.image_scan.filesystem import Bounds, FileSystem, below_links, lay_out, lowest, read
 from hallmark.image_scan.packages import Package, listed_digests, packages, relevant, wanted
 from hallmark.image_scan.vulnerabilities import Known
 from hallmark.tools import syft
@@ -468,3 +468,23 @@ def test_no_way_to_change_a_list_of_packages_is_overlooked(tmp_path: Path, chang
     files = seen(tmp_path, layer(debian()), layer(change))
     assert [one.file for one in contents.changed_lists(files.root, lowest(files, 1))] == ["var/lib/dpkg/status"]
     assert contents.changed_lists(lowest(files, 1), lowest(files, 1)) == []
+
+
+def test_names_below_links_above_the_base_are_found_and_what_replaces_a_link_is_not(tmp_path: Path) -> None:
+    links = [member(name, type=LINK, linkname="/usr/lib") for name in ("lib", "bin", "sbin", "opt/x", "a/b")]
+    above = layer(
+        [
+            member("lib/os-release", b"ID=other\n"),
+            member("mine", type=LINK, linkname="var/lib/dpkg"),
+            member("mine/status", b""),
+            member("bin", type=FOLDER),
+            member("bin/tool", b"1"),
+            member("opt/.wh.x"),
+            member("opt/x/file", b"1"),
+            member("a/.wh..wh..opq"),
+            member("a/b/file", b"1"),
+            member("usr/lib/file", b"1"),
+        ]
+    )
+    files = seen(tmp_path, layer([*links, member("lib/in-the-base", b"1")]), above, layer([member("sbin/x/y", b"1")]))
+    assert below_links(files, 1) == ["lib/os-release", "mine/status", "sbin/x/y"]

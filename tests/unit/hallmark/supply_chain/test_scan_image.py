@@ -260,6 +260,10 @@ def test_what_layers_above_the_base_change_of_the_system_is_refused(scan: Scan, 
     assert sorted(scan.findings) == [("package-list", "var/lib/dpkg/status"), ("setuid", "usr/bin/passwd")]
     allowed = "packageLists: any, files: {setuidAboveBase: [/usr/bin/passwd]}"
     assert scan(below, above, base_image=base, rules=allowed).code == 0
+    hidden = layer([member("x", type=b"2", linkname="/var/lib/dpkg"), member("x/status", b"")])
+    called = scan(below, hidden, base_image=base)
+    assert called.code == 2, called.output
+    assert "holds 'x/status', which lies below a link" in called.output
     other = f"{registries.candidate}@{push(registries, [layer([member('other', b'1')])], 'root')}"
     called = scan(below, base_image=other)
     assert (called.code, scan.refused) == (1, ["setuid files", "lists of the system's packages"]), called.output
