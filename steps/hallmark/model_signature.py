@@ -128,7 +128,7 @@ def verify(folder: Path, signature: bytes, keys: Mapping[str, Path]) -> Verified
         BadInputError: a key is none that a model can be signed with, or the folder cannot be read.
     """
     found = read_folder(folder)
-    usable = {name: _verifier(name, path) for name, path in keys.items()}
+    usable = usable_keys(keys)
     reasons = []
     for name, verifier in usable.items():
         try:
@@ -140,6 +140,11 @@ def verify(folder: Path, signature: bytes, keys: Mapping[str, Path]) -> Verified
             raise NotVerifiedError(f"{name} has signed another folder: {differing}")
         return Verified(key=name, files=files)
     raise NotVerifiedError("; ".join(reasons) or "there is no key to verify it with")
+
+
+def usable_keys(keys: Mapping[str, Path]) -> dict[str, Any]:
+    """The library's verifier for each key. Raises BadInputError where one is none that a model can be signed with."""
+    return {name: _verifier(name, path) for name, path in keys.items()}
 
 
 def _hashing() -> Any:

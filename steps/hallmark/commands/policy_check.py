@@ -20,6 +20,7 @@ from hallmark.contract import path, result
 from hallmark.documents.keys import Key, keys_of
 from hallmark.documents.loading import validate
 from hallmark.documents.policy import Policy, policy_digest, policy_nodes
+from hallmark.files import inside
 from hallmark.gate_report import Check, decide
 from hallmark.release import public_keys
 
@@ -85,6 +86,11 @@ def table(keys: list[Key]) -> str:
 def _named(policy: Policy, folder: Path) -> Iterator[Check]:
     """The files that the policy names beside itself, each read as the gate that needs it reads it."""
     yield Check(name="public keys", passed=True, value=", ".join(public_keys(policy, folder)))
+    if policy.signing.model_keys:
+        from hallmark.model_signature import usable_keys
+
+        usable = usable_keys({name: inside(folder, name) for name in policy.signing.model_keys})
+        yield Check(name="model keys", passed=True, value=", ".join(usable))
     data = policy.data
     suites = [file for file in (data.training_suite, data.independent.suite) if file is not None]
     if suites:
@@ -95,7 +101,6 @@ def _named(policy: Policy, folder: Path) -> Iterator[Check]:
             yield Check(name="suite", passed=True, value=file)
     if data.drift is not None and data.drift.reference != "training":
         from hallmark.drift.profile import read_profile
-        from hallmark.files import inside
 
         read_profile(inside(folder, data.drift.reference))
         yield Check(name="reference profile", passed=True, value=data.drift.reference)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hallmark import cli
+from hallmark import cli, model_keys
 from hallmark.documents.policy import policy_digest
 
 SAMPLES = Path(__file__).parents[4] / "samples"
@@ -86,6 +86,17 @@ def test_a_missing_file_is_bad_input(folder: Path, capsys: pytest.CaptureFixture
     code, said = check(folder, capsys)
     assert code == 2
     assert file in said
+
+
+def test_a_key_that_models_are_signed_with_is_read(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = folder / "policy.yaml"
+    file.write_text(file.read_text().replace("publicKeys: [cosign.pub]", "modelKeys: [model.pub]"))
+    (folder / "model.pub").write_text(KEY)
+    code, text = check(folder, capsys)
+    assert (code, "signing.modelKeys: model.pub is no public key that a model can be signed with" in text) == (2, True)
+    (folder / "model.pub").write_text(model_keys.generate("correct horse battery staple")[1])
+    code, text = check(folder, capsys)
+    assert (code, "model keys: model.pub" in text) == (0, True), text
 
 
 def test_a_command_of_two_words_needs_both(capsys: pytest.CaptureFixture[str]) -> None:
