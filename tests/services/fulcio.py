@@ -93,7 +93,7 @@ def fulcio(folder: Path) -> Iterator[Fulcio]:
         ports = [free_port() for _ in range(3)]
         argv = [str(program(PACKAGE)), "serve", "--host=127.0.0.1", f"--port={ports[0]}", "--grpc-host=127.0.0.1"]
         argv += [f"--grpc-port={ports[1]}", f"--metrics-port={ports[2]}", "--ca=ephemeralca", "--ct-log-url="]
-        argv += [f"--config-path={folder / 'config.yaml'}"]
+        argv += [f"--config-path={folder / 'config.yaml'}", f"--legacy-unix-domain-socket={folder / 'socket'}"]
         trusted = {"SSL_CERT_FILE": str(folder / "ca.crt")}
         with running(argv, folder / "fulcio.log", lambda: listens(ports[0]), env=trusted):
             yield Fulcio(f"http://127.0.0.1:{ports[0]}", Identities(url, key))
