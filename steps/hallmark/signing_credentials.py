@@ -114,7 +114,7 @@ def _issuer(token: Path) -> str:
     except (OSError, ValueError, IndexError, KeyError, TypeError) as error:
         raise BadInputError(
             f"{TOKEN} in the signing key's folder is no identity token",
-            solution="bind a projected volume with a serviceAccountToken for the audience that Fulcio wants",
+            solution="let its owner put a fresh one there, for the audience that Fulcio wants: kubectl create token",
         ) from error
 
 
