@@ -39,7 +39,7 @@ def world(tmp_path):
         git_url="git://127.0.0.1:7",
         keys=keys,
         cosign=Path("/bin/true"),
-        base=BaseImage(reference="base@sha256:0", store=None),
+        base=BaseImage(reference=f"registry.example.com/base@sha256:{'a' * 64}", store=None),
     )
 
 
