@@ -14,6 +14,7 @@ from hallmark.files import sha256_mounted, sha256_tree
 from hallmark.process import run
 from laptop import base_image, registry, repositories
 from laptop.containers import remove
+from laptop.policies import have_base
 from laptop.serving_packages import read_names
 from laptop.setup import ROOT, TOOLS
 
@@ -184,12 +185,17 @@ def test_the_sample_s_image_is_built_with_a_pod_s_capabilities(trained, podman, 
     try:
         with registry.running(tmp_path / "candidates") as candidates:
             base = base_image.ensure(candidates, TOOLS / "base-image", print, environment={})
+            policy = tmp_path / "policy"
+            shutil.copytree(trained.folder / "policy", policy)
+            have_base(policy, base.reference, environment={})
             volumes = [f"{trained.folder / name}:/workspace/{name}:ro" for name in ("source", "model")]
+            volumes += [f"{policy}:/workspace/policy:ro"]
             volumes += [f"{state}:/var/lib/containers", f"{report}:/workspace/report"]
             volumes += [f"{candidates.credential}:/workspace/credential:ro"]
-            flags = [f"--{name}=/workspace/{name}" for name in ("source", "model", "credential", "report")]
+            flags = [f"--{name}=/workspace/{name}" for name in ("source", "policy", "model", "credential", "report")]
             flags += [f"--candidate-image={candidates.address}/candidates/iris", f"--base-image={base.reference}"]
-            flags += [trained.source_digest, f"--model-digest={trained.result('model-digest')}", f"--commit={COMMIT}"]
+            flags += [trained.source_digest, f"--policy-digest={sha256_mounted(policy)}", f"--commit={COMMIT}"]
+            flags += [f"--model-digest={trained.result('model-digest')}"]
             flags += ["--commit-time=1767225600", "--repository-url=https://git.example.com/iris", "--tls-verify=false"]
             flags += [f"--data-digest=sha256:{'5' * 64}", "--result-image-digest=/workspace/report/digest"]
             # The registry is on this machine's loopback, hence its network.
