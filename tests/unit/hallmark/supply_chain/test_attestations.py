@@ -199,7 +199,7 @@ def test_an_identity_is_asked_for_with_its_issuer_and_with_the_log(policy_folder
     policy = load_policy(policy_folder)
     with pytest.raises(BadInputError, match=r"root\.json"):
         signers(policy, policy_folder)
-    (policy_folder / "root.json").write_text("{}")
+    (policy_folder / "root.json").write_text('{"ctlogs": [{}]}')
     (signer,) = signers(policy, policy_folder).values()
     tool = Cosign(authfile=policy_folder / "config.json", tls_verify=True, version=(3, 1), written=("bundle",))
     flags = tool._verify(signer, "bundle")
@@ -207,6 +207,12 @@ def test_an_identity_is_asked_for_with_its_issuer_and_with_the_log(policy_folder
     assert "--certificate-oidc-issuer=https://issuer.example.com" in flags
     assert f"--trusted-root={policy_folder / 'root.json'}" in flags
     assert not [flag for flag in flags if flag.startswith(("--key", "--insecure"))]
+    # An authority of one's own that no log of certificates watches, by the policy's own words.
+    (policy_folder / "root.json").write_text("{}")
+    assert "--insecure-ignore-sct=true" in tool._verify(signer, "bundle")
+    (policy_folder / "root.json").write_text("no root")
+    with pytest.raises(BadInputError, match=r"root\.json is no trusted root"):
+        tool._verify(signer, "bundle")
 
 
 def test_cosign_3_is_told_which_format_to_read_and_an_old_one_gets_no_flag_that_it_does_not_know(
