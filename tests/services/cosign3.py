@@ -1,4 +1,4 @@
-"""cosign 3, which is not what is delivered: built from what tools/cosign3 pins, to be tested with as well."""
+"""cosign 3, which is not what is delivered: built from what tools/sigstore pins, to be tested with as well."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from laptop import go_tools
 
 ROOT = Path(__file__).parents[2]
-MODULE, PACKAGE = ROOT / "tools" / "cosign3", "github.com/sigstore/cosign/v3/cmd/cosign"
+MODULE, PACKAGE = ROOT / "tools" / "sigstore", "github.com/sigstore/cosign/v3/cmd/cosign"
 PROGRAM = ROOT / ".tools" / "bin" / "cosign3"
 
 
