@@ -23,7 +23,7 @@ LABEL = "policy.sigstore.dev/include"
 
 WEBHOOK = Addon(
     name="policy-webhook",
-    source="policy-tester",
+    source="controllers",
     module="github.com/sigstore/policy-controller",
     package="github.com/sigstore/policy-controller/cmd/webhook",
     namespace=NAMESPACE,

@@ -14,7 +14,7 @@ import yaml
 from laptop import go_tools
 
 ROOT = Path(__file__).parents[2]
-TESTER_SOURCE = ROOT / "tools" / "policy-tester"
+TESTER_SOURCE = ROOT / "tools" / "controllers"
 TESTER_PACKAGE = "github.com/sigstore/policy-controller/cmd/tester"
 TESTER = ROOT / ".tools" / "bin" / "policy-tester"
 
