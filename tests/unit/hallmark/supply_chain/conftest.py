@@ -14,6 +14,7 @@ from hallmark import cli
 from hallmark.documents.policy import policy_digest
 from laptop.keys import KeyPair, ensure
 from laptop.registry import Registry, running
+from services import cosign3
 
 from .supply_chain_helpers import MODEL, POLICY, Called, WorkTree
 from .supply_chain_images import COMMIT, POLICY_WITH_KEY, Registries, verdict_content, write_verdict
@@ -37,6 +38,19 @@ def model_tree(work_tree: Callable[[str], WorkTree]) -> WorkTree:
     tree.write("data/training.csv", "width,length,species\n1,2,a\n")
     tree.push("Add the model")
     return tree
+
+
+@pytest.fixture
+def use_cosign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Has `cosign` be that version's: 2.6 is on PATH, 3.1 is built where it is missing."""
+
+    def use(version: str) -> None:
+        if version == "3.1":
+            (tmp_path / "cosign-3").mkdir()
+            (tmp_path / "cosign-3" / "cosign").symlink_to(cosign3.program())
+            monkeypatch.setenv("PATH", str(tmp_path / "cosign-3"), prepend=":")
+
+    return use
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import yaml
 
 from hallmark.documents.policy import policy_digest
 from hallmark.tools.cosign import Log
-from services import cosign3
 from services.fulcio import Fulcio, fulcio
 from services.rekor import Rekor, rekor
 
@@ -69,13 +68,9 @@ def test_an_identity_that_the_policy_names_signs_without_a_key_and_any_other_is_
     identity: Callable[[str], Path],
     sign: Call,
     verify: Call,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    use_cosign: Callable[[str], None],
 ) -> None:
-    if version == "3.1":
-        (tmp_path / "cosign-3").mkdir()
-        (tmp_path / "cosign-3" / "cosign").symlink_to(cosign3.program())
-        monkeypatch.setenv("PATH", str(tmp_path / "cosign-3"), prepend=":")
+    use_cosign(version)
     before = sigstore.log.entries()
     called = sign(signing_key=identity(ROBOT))
     assert called.code == 0, called.output

@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from hallmark.attestations import TYPES, provenance
 from hallmark.attestations import test_result as result_of_tests
 from hallmark.documents.policy import policy_digest
 from hallmark.verdict import PREDICATE_TYPE, Verdict
-from services import cosign3
 
 from .supply_chain_helpers import Called
 from .supply_chain_images import Registries, digest, verdict_content
@@ -27,15 +26,10 @@ Call = Callable[..., Called]
 
 
 @pytest.fixture(params=["2.6", "3.1"])
-def cosign_version(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """Has `cosign` be that version's: 2.6 is on PATH, 3.1 is built where it is missing."""
+def cosign_version(request: pytest.FixtureRequest, use_cosign: Callable[[str], None]) -> str:
     version = str(request.param)
-    with pytest.MonkeyPatch.context() as patch:
-        if version == "3.1":
-            (tmp_path / "cosign-3").mkdir()
-            (tmp_path / "cosign-3" / "cosign").symlink_to(cosign3.program())
-            patch.setenv("PATH", str(tmp_path / "cosign-3"), prepend=":")
-        yield version
+    use_cosign(version)
+    return version
 
 
 @pytest.fixture

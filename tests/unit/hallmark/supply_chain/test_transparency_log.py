@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hallmark.documents.policy import policy_digest
 from hallmark.errors import BadInputError
 from hallmark.tools.cosign import Cosign, Log, PrivateKey, Signer, key_bytes, trusted_root
-from services import admission, cosign3
+from services import admission
 from services.processes import free_port
 from services.rekor import Rekor, rekor
 
@@ -64,13 +64,9 @@ def test_what_is_signed_is_in_the_log_and_what_is_in_no_log_is_refused(
     registries: Registries,
     signing_policy: Path,
     signing_key: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    use_cosign: Callable[[str], None],
 ) -> None:
-    if version == "3.1":
-        (tmp_path / "cosign-3").mkdir()
-        (tmp_path / "cosign-3" / "cosign").symlink_to(cosign3.program())
-        monkeypatch.setenv("PATH", str(tmp_path / "cosign-3"), prepend=":")
+    use_cosign(version)
     silent = (signing_policy / "policy.yaml").read_text()
     asked(log.url, log.public_key(), written)
     before = log.entries()
