@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hallmark import __version__, base_images
+from hallmark import __version__, base_images, oci_json
 from hallmark.attestations import SBOM_FILE, VULNERABILITIES_FILE
 from hallmark.code_gate import baseline, databases, licences
 from hallmark.code_gate.baseline import Sorted
@@ -186,17 +186,17 @@ def _config(folder: Path, digest: str) -> bytes:
 def _object(value: object) -> dict[str, Any]:
     """A JSON object, or the one in a text. Raises BadInputError where it is none."""
     try:
-        found = json.loads(value) if isinstance(value, bytes) else value
+        found = oci_json.parse(value) if isinstance(value, bytes) else value
     except (ValueError, RecursionError) as error:
-        raise _no_configuration() from error
+        raise _no_configuration(str(error)) from error
     if not isinstance(found, dict):
         raise _no_configuration()
     return found
 
 
-def _no_configuration() -> BadInputError:
+def _no_configuration(why: str = "") -> BadInputError:
     return BadInputError(
-        "the image has no configuration that is read here",
+        f"the image has no configuration that is read here{why and ': '}{why}",
         solution="build the image anew with a tool that follows OCI's image specification",
     )
 

@@ -81,6 +81,10 @@ class Policy(Document):
             raise ValueError(
                 "image.bases needs scan-image in requiredGates: only it reads whether the layers are there"
             )
+        if self.image.bases and "provenance" not in self.signing.attestations:
+            raise ValueError(
+                "image.bases needs provenance in signing.attestations: verify-image reads there what the base was"
+            )
         return self
 
 

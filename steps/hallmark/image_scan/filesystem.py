@@ -127,19 +127,27 @@ def below_links(files: FileSystem, layers: int) -> list[str]:
     """
     links = {path for path, entry in lowest(files, layers).items() if entry.kind == "link"}
     found = []
-    for entry in files.entries:
-        if entry.layer <= layers:
-            continue
-        folder, name = _split(entry.path)
-        if links and not links.isdisjoint(_folders_of(entry.path)):
-            found.append(entry.path)
-        elif entry.kind == "link":
-            links.add(entry.path)
-        elif name == OPAQUE:
-            links = {path for path in links if folder and not path.startswith(f"{folder}/")}
-        else:
-            links.discard(f"{folder}/{name.removeprefix(WHITEOUT)}".lstrip("/"))
+    for number in range(layers + 1, max((entry.layer for entry in files.entries), default=0) + 1):
+        mine = [entry for entry in files.entries if entry.layer == number]
+        # Wherever its markers stand, they hide what is below the layer, and nothing of its own (layer.md, whiteouts).
+        for entry in mine:
+            folder, name = _split(entry.path)
+            hidden = folder if name == OPAQUE else f"{folder}/{name.removeprefix(WHITEOUT)}".lstrip("/")
+            if name == OPAQUE or name.startswith(WHITEOUT):
+                links = {path for path in links if not _is_in(path, hidden, itself=name != OPAQUE)}
+        for entry in mine:
+            if not links.isdisjoint(_folders_of(entry.path)):
+                found.append(entry.path)
+            elif entry.kind == "link":
+                links.add(entry.path)
+            elif not entry.path.rpartition("/")[2].startswith(WHITEOUT):
+                links.discard(entry.path)
     return found
+
+
+def _is_in(path: str, folder: str, *, itself: bool) -> bool:
+    """Whether a path lies below `folder`, which is the root if it is empty, or is it."""
+    return not folder or path.startswith(f"{folder}/") or (itself and path == folder)
 
 
 def _folders_of(path: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import tempfile
 from collections.abc import Collection, Mapping
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hallmark import process, registry_calls
+from hallmark import oci_json, process, registry_calls
 from hallmark.errors import BadInputError, ToolFailedError
 from hallmark.files import DIGEST, require_digest, sha256_bytes
 from hallmark.image_reference import Image
@@ -233,9 +232,12 @@ def _inspect(image: Image, registry: Registry, what: str, accept: tuple[int, ...
 
 def _json(done: process.Completed, image: Image) -> dict[str, Any]:
     try:
-        found = json.loads(done.stdout)
-    except ValueError as error:
-        raise ToolFailedError(f"{image}: skopeo printed no JSON", solution="check skopeo's version") from error
+        found = oci_json.parse(done.stdout)
+    except (ValueError, RecursionError) as error:
+        raise ToolFailedError(
+            f"{image}: what the registry has is not read here: {error}",
+            solution="see who pushes there, and build the image anew",
+        ) from error
     if not isinstance(found, dict):
         raise ToolFailedError(f"{image}: skopeo printed no JSON object", solution="check skopeo's version")
     return found

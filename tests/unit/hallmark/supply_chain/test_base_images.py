@@ -97,6 +97,13 @@ def test_a_policy_that_names_bases_asks_for_the_scan_that_reads_the_layers(tmp_p
         load_policy(tmp_path)
 
 
+def test_a_policy_that_names_bases_asks_for_the_provenance_that_tells_the_base(tmp_path: Path) -> None:
+    text = POLICY.replace("image: {", f"image: {{bases: ['{BASE}'], ") + "signing: {attestations: [verdict, tests]}\n"
+    (tmp_path / "policy.yaml").write_text(text)
+    with pytest.raises(BadInputError, match=r"provenance in signing\.attestations"):
+        load_policy(tmp_path)
+
+
 def layers(*letters: str, architecture: str = "amd64") -> Layers:
     return Layers(diff_ids=tuple(map(digest, letters)), system="linux", architecture=architecture)
 

@@ -488,3 +488,10 @@ def test_names_below_links_above_the_base_are_found_and_what_replaces_a_link_is_
     )
     files = seen(tmp_path, layer([*links, member("lib/in-the-base", b"1")]), above, layer([member("sbin/x/y", b"1")]))
     assert below_links(files, 1) == ["lib/os-release", "mine/status", "sbin/x/y"]
+
+
+@pytest.mark.parametrize("marker", ["d/.wh..wh..opq", "d/.wh.x"])
+def test_a_marker_hides_no_link_of_its_own_layer_wherever_it_stands(marker: str, tmp_path: Path) -> None:
+    link, file = member("d/x", type=LINK, linkname="/etc"), member("d/x/passwd", b"app:x:0:0::/:\n")
+    files = seen(tmp_path, layer([member("etc/passwd", b"")]), layer([link, member(marker), file]))
+    assert below_links(files, 1) == ["d/x/passwd"]
