@@ -8,13 +8,13 @@ import sys
 import threading
 from pathlib import Path
 
-from .errors import CannotServeError
+from .errors import CannotListenError, CannotServeError
 from .fetching import Fetching
-from .kept import read_file
+from .kept import read_file, words
 from .loading import Description, load
 from .metrics import Metrics
 from .server import Server
-from .settings import Settings
+from .settings import Settings, drain_seconds, listening_port
 from .signature import require_signed
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
@@ -45,6 +45,10 @@ class Starting(threading.Thread):
         except BaseException as error:
             self.problem = error
 
+    def require_time(self) -> None:
+        """Raises StoreFailedError where the fetching takes longer than it may."""
+        self._fetching.require_time()
+
     def end(self, seconds: float) -> bool:
         """Have it end before it is done; False: libraries needed longer than `seconds`."""
         self._fetching.stop.set()
@@ -68,8 +72,11 @@ def main() -> int:
 def _serve() -> int:
     settings = Settings.read(os.environ)
     description = Description.read(Path(os.environ.get("MODEL_FOLDER", FOLDER)))
-    server = Server(int(os.environ.get("PORT", description.port)), description, Metrics(description.name))
-    patience = float(os.environ.get("DRAIN_SECONDS", "20"))
+    port, patience = listening_port(os.environ, description.port), drain_seconds(os.environ)
+    try:
+        server = Server(port, description, Metrics(description.name))
+    except OSError as error:
+        raise CannotListenError(f"cannot listen on port {port}: {words(error)}") from None
     # It listens before the model is loaded, so that "not ready yet" can be told from "not there".
     accepting = threading.Thread(target=server.serve_forever, args=(0.1,), name="accepting", daemon=True)
     accepting.start()
@@ -78,6 +85,7 @@ def _serve() -> int:
     while starting.is_alive():
         if signal.sigtimedwait(ENDING, LOOK_SECONDS) is not None:
             return _ended(server, starting, patience)
+        starting.require_time()
     if starting.problem is not None:
         raise starting.problem
     print(f"serving {description.name} {description.version} on port {server.server_port}", file=sys.stderr, flush=True)

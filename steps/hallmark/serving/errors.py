@@ -27,6 +27,12 @@ class StoreFailedError(CannotServeError):
     exit_code = 3
 
 
+class CannotListenError(CannotServeError):
+    """The port is taken, or may not be had."""
+
+    exit_code = 3
+
+
 class EndedError(CannotServeError):
     """The server was told to end before it had its model."""
 

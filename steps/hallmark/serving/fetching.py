@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import http.client
 import io
+import math
 import random
 import ssl
 import threading
@@ -23,13 +24,15 @@ from urllib.parse import urlsplit
 from . import registry
 from .errors import EndedError, StoreFailedError, UnusableModelError, WrongSettingsError
 from .kept import Wanted, cached, keep, local, read_file, say, words
-from .settings import LOOPBACK, PREFIX, Settings, filled, shown
+from .settings import LOOPBACK, PREFIX, Settings, filled, origin, shown
 
 CHUNK_BYTES = 1 << 20
 SILENT_SECONDS = 30.0
 """That the store may say nothing."""
 FIRST_SECONDS, LONGEST_SECONDS = 0.25, 16.0
 """The pauses between attempts; each is twice the one before, and a little random, for many start at the same time."""
+MARGIN_SECONDS = 1.0
+"""Beyond the timeout, for whoever fetches to tell by itself what it has waited for."""
 TRY_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 TOKEN_BYTES = 64 << 10
 
@@ -42,6 +45,17 @@ class Fetching:
     stop: threading.Event = field(default_factory=threading.Event)
     _authorization: str | None = None
     """What the registry wanted last."""
+    _until: float = math.inf
+    """When the download that is under way has to be done, of `time.monotonic`."""
+
+    def require_time(self) -> None:
+        """Asked from another thread: a read ends only after a silence, and a store may send a byte now and then.
+
+        Raises:
+            StoreFailedError: the time that the deployment gives has passed.
+        """
+        if time.monotonic() > self._until + MARGIN_SECONDS:
+            raise StoreFailedError(f"fetching the model took longer than {self.settings.timeout:g} s ({PREFIX}TIMEOUT)")
 
     def model(self, wanted: Wanted) -> bytes:
         """The model's bytes, from the cache or from the store.
@@ -81,7 +95,8 @@ class Fetching:
             # A proxy that a base image names has another loopback.
             handlers.append(urllib.request.ProxyHandler({}))
         opener = urllib.request.build_opener(*handlers)
-        until, failures, best = time.monotonic() + self.settings.timeout, 0, 0
+        self._until = until = time.monotonic() + self.settings.timeout
+        failures = best = 0
         body = io.BytesIO()
         while True:
             try:
@@ -90,6 +105,7 @@ class Fetching:
                 except _ChallengedError as error:
                     self._authorization = self._let_in(opener, url, error.challenge, error.file)
                     self._take(opener, url, wanted, body, until, answered=True)
+                self._until = math.inf
                 return wanted.require(body.getvalue(), shown(url))
             except _TryAgainError as error:
                 failures = 0 if body.tell() > best else failures + 1
@@ -131,7 +147,9 @@ class Fetching:
         except urllib.error.HTTPError as error:
             with error:
                 told = error.headers.get("WWW-Authenticate", "")
-                if error.code == 401 and told and self.settings.docker_config is not None and not answered:
+                # Wherever the registry led to must not say who is to be given the registry's password.
+                own = origin(error.url) == origin(url)
+                if error.code == 401 and told and self.settings.docker_config is not None and own and not answered:
                     raise _ChallengedError(told, self.settings.docker_config) from None
                 self._refused(error, url, body)
         except urllib.error.URLError as error:
@@ -210,6 +228,8 @@ class Fetching:
                 hint = "the credential is wrong, has expired, or is not allowed to read this"
             if "?" in url:
                 hint += ", or the signed address has expired"
+            if origin(error.url) != origin(url):
+                hint = f"it leads to {shown(error.url)}, which gets no credential and gives nothing without"
             raise StoreFailedError(f"{shown(url)} may not be read (status {error.code}): {hint}") from None
         raise StoreFailedError(f"{shown(url)} gives no model (status {error.code})") from None
 
@@ -239,6 +259,15 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
+    def http_error_302(self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        try:
+            return super().http_error_302(req, fp, code, msg, headers)
+        except ValueError:
+            fp.close()
+            raise StoreFailedError(f"{shown(req.full_url)} leads to an address that is none") from None
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
+
     def redirect_request(
         self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any, newurl: str
     ) -> urllib.request.Request | None:
@@ -252,7 +281,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
             raise StoreFailedError(f"{shown(req.full_url)} leads to {shown(newurl)}: {error}") from None
         following = super().redirect_request(req, fp, code, msg, headers, newurl)
         told = req.unredirected_hdrs.get("Authorization")
-        if following is not None and told and before[:2] == after[:2]:
+        if following is not None and told and origin(req.full_url) == origin(newurl):
             following.add_unredirected_header("Authorization", told)
         return following
 

@@ -96,6 +96,6 @@ def bearer(answer: bytes) -> str:
         token = str(told.get("token") or told.get("access_token") or "")
     except (ValueError, AttributeError):
         token = ""
-    if not token or not token.isprintable() or " " in token:
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
         raise StoreFailedError("the place that the registry names for tokens gave none")
     return f"Bearer {token}"

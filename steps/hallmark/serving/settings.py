@@ -20,7 +20,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from .errors import WrongSettingsError
 
@@ -86,6 +86,8 @@ class Settings:
             parts = urlsplit(url)
             secret, host = parts.username is not None or parts.password is not None, parts.hostname or ""
             _ = parts.port
+            # As `urllib` and the socket will do it: a label that is empty or too long would be told only there.
+            unquote(host).encode("idna")
         except ValueError:
             raise WrongSettingsError(f"{PREFIX}URL is no address") from None
         if secret:
@@ -129,9 +131,36 @@ def shown(url: str) -> str:
     >>> shown("https://ada:pw@store.example:8443/iris/model?signature=abc#x")
     'https://store.example:8443/iris/model'
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an address that is none"
     host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}"
+    return "".join(part if part.isprintable() else "?" for part in f"{parts.scheme}://{host}{parts.path}")
+
+
+def origin(url: str) -> tuple[str, str, int | None]:
+    """Who answers at `url`, an address that `require_allowed` has seen: scheme, host and port.
+
+    >>> origin("https://Store.example/iris") == origin("https://store.example:443/")
+    True
+    """
+    parts = urlsplit(url)
+    port = parts.port if parts.port is not None else {"http": 80, "https": 443}.get(parts.scheme)
+    return parts.scheme, parts.hostname or "", port
+
+
+def listening_port(environment: Mapping[str, str], default: int) -> int:
+    """`PORT`, or what the image says. Raises WrongSettingsError."""
+    told = str(environment.get("PORT", default))
+    if not told.isascii() or not told.isdigit() or len(told) > 5 or not 1 <= int(told) <= 65_535:
+        raise WrongSettingsError("PORT is no number from 1 to 65535")
+    return int(told)
+
+
+def drain_seconds(environment: Mapping[str, str]) -> float:
+    """`DRAIN_SECONDS`, for requests that are under way at the end. Raises WrongSettingsError."""
+    return _within(environment.get("DRAIN_SECONDS", "20"), "DRAIN_SECONDS", 0)
 
 
 def _address(file: Path) -> str:
@@ -147,10 +176,14 @@ def _path(told: Mapping[str, str], name: str) -> Path | None:
 
 
 def _number(told: Mapping[str, str], name: str, default: float) -> float:
+    return _within(told.get(name, str(default)), PREFIX + name, 1)
+
+
+def _within(text: str, name: str, lowest: int) -> float:
     try:
-        value = float(told.get(name, default))
+        value = float(text)
     except ValueError:
         value = math.nan
-    if not 1 <= value <= 86_400:
-        raise WrongSettingsError(f"{PREFIX}{name} is no number from 1 to 86400")
+    if not lowest <= value <= 86_400:
+        raise WrongSettingsError(f"{name} is no number from {lowest} to 86400")
     return value

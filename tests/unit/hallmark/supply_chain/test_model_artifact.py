@@ -108,6 +108,26 @@ def test_a_registry_that_wants_a_token_is_given_one(registry: WebServer, model: 
     assert [authorization.partition(" ")[0] for _, authorization in registry.asked] == ["", "Basic", "Bearer"]
 
 
+def test_where_a_registry_leads_to_nobody_may_ask_for_its_password(registry: WebServer, model: Path) -> None:
+    right = config_of(model.parent, f"127.0.0.1:{registry.port}", password="right")  # noqa: S106
+    path = BLOB.replace("{digest}", sha256_file(model))
+    with web_server() as other:
+        for challenge in (f'Bearer realm="{other.url("/token")}"', 'Basic realm="here"'):
+            registry.answers[path] = [content(b"", 307, Location=other.url("/kept"))]
+            other.answers |= {
+                "/kept": [content(b"", 401, WWW_Authenticate=challenge)],
+                "/token": [content(b'{"token": "x"}')],
+            }
+            with pytest.raises(StoreFailedError, match=rf"it leads to {other.url('/kept')}, which gets no credential"):
+                fetch(registry.url(BLOB), model, right)
+        assert other.asked == [("/kept", "")] * 2
+    # Within the registry the password goes where the registry says.
+    registry.answers |= {path: [content(b"", 307, Location="/blob")]}
+    registry.answers["/blob"] = [content(b"", 401, WWW_Authenticate='Basic realm="here"'), content(DATA)]
+    assert fetch(registry.url(BLOB), model, right) == DATA
+    assert registry.asked[-1][1].startswith("Basic ")
+
+
 def test_who_is_given_no_token_is_told_so_without_the_password(registry: WebServer, model: Path) -> None:
     with pytest.raises(StoreFailedError, match="user or password is wrong") as caught:
         fetch(registry.url(BLOB), model, config_of(model.parent, f"127.0.0.1:{registry.port}"))
@@ -119,17 +139,23 @@ def test_who_is_given_no_token_is_told_so_without_the_password(registry: WebServ
     [
         ('Bearer realm="http://tokens.example/"', b"", "in the clear"),
         ('Bearer realm="file:///etc/passwd"', b"", "begins with none of"),
+        ('Bearer realm="https://[x"', b"", "a token of an address that is none"),
+        ('Bearer realm="https://a..b/"', b"", "is no address"),
+        ('Bearer realm="https://a%2e%2eb/"', b"", "is no address"),
         ("Negotiate", b"", "neither a password nor a token"),
+        ('Bearer realm="{astray}"', b"", "leads to an address that is none"),
         ('Bearer realm="{here}"', b"{}", "gave none"),
         ('Bearer realm="{here}"', b"[", "gave none"),
         ('Bearer realm="{here}"', b'{"token": "two words"}', "gave none"),
+        ('Bearer realm="{here}"', b'{"token": "\\u20ac"}', "gave none"),
         ('Bearer realm="{here}"', b'{"access_token": "other"}', "may not be read .status 401."),
     ],
 )
 def test_a_registry_gets_the_password_only_where_that_makes_sense(
     registry: WebServer, model: Path, challenge: str, answer: bytes, words: str
 ) -> None:
-    asked = challenge.replace("{here}", registry.url("/other"))
+    asked = challenge.replace("{here}", registry.url("/other")).replace("{astray}", registry.url("/astray"))
+    registry.answers["/astray"] = [content(b"", 302, Location="https://[x/")]
     registry.answers[BLOB.replace("{digest}", sha256_file(model))] = [content(b"", 401, WWW_Authenticate=asked)]
     registry.answers["/other"] = [content(answer)]
     with pytest.raises(StoreFailedError, match=words):

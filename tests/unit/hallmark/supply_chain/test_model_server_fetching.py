@@ -171,6 +171,9 @@ def test_the_token_is_read_for_each_attempt_and_goes_nowhere_else(store: WebServ
         ("http://store.example/model", "in the clear"),
         ("https://ada:pw@store.example/model", "holds a user or password"),
         ("/round", "status 307"),
+        ("https://[x/", "leads to an address that is none"),
+        ("https://a..b/", "is no address"),
+        ("https://a%2e%2eb/", "is no address"),
     ],
 )
 def test_a_store_leads_nowhere_that_is_not_allowed(store: WebServer, target: str, words: str) -> None:
@@ -189,6 +192,7 @@ def test_a_store_leads_nowhere_that_is_not_allowed(store: WebServer, target: str
         ("ftp://store.example/m", {}, "begins with none of"),
         ("https:///m", {}, "begins with none of"),
         ("http://127.0.0.1:x/m", {}, "is no address"),
+        ("https://a..b/m", {}, "is no address"),
         ("https://store.example/a b", {}, "characters that no address has"),
         ("https://store.example/{commit}", {}, "a placeholder that is none of {digest}, {sha256}"),
         ("file://host/m", {}, "no address of a file"),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -112,6 +115,48 @@ def test_a_server_that_does_not_get_its_model_says_why_in_one_line(
         assert (found, words in said, said.startswith("cannot serve: ")) == (exit_code, True, True), said
         assert not listens(port)
         assert "s3cret" not in said
+
+
+def test_a_server_that_cannot_listen_or_is_told_no_number_says_so_in_one_line(
+    code: Path, sums: Path, store: WebServer
+) -> None:
+    def told(**environment: str) -> subprocess.Popen[str]:
+        env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(code), "MODEL_FOLDER": str(sums), **environment}
+        argv = [sys.executable, "-W", "error", "-m", "serving"]
+        return subprocess.Popen(argv, env=env, cwd="/", stderr=subprocess.PIPE, text=True)
+
+    ends = [
+        (2, "PORT is no number from 1 to 65535", told(PORT="x")),
+        (2, "PORT is no number from 1 to 65535", told(PORT="65536")),
+        (2, "DRAIN_SECONDS is no number from 0 to 86400", told(DRAIN_SECONDS="x")),
+        (2, "DRAIN_SECONDS is no number from 0 to 86400", told(DRAIN_SECONDS="nan")),
+        (3, f"cannot listen on port {store.port}: Address already in use", told(PORT=str(store.port))),
+    ]
+    for exit_code, words, process in ends:
+        assert ended(process) == (exit_code, f"cannot serve: {words}")
+
+
+def test_a_store_that_sends_its_answer_byte_by_byte_does_not_hold_the_start_up(
+    code: Path, sums: Path, store: WebServer, tmp_path: Path
+) -> None:
+    def trickling(request: BaseHTTPRequestHandler) -> None:
+        while True:
+            request.wfile.write(b"x")
+            time.sleep(0.1)
+
+    wants = content(b"", 401, WWW_Authenticate=f'Bearer realm="{store.url("/trickle")}"')
+    store.answers |= {"/trickle": [trickling], "/m": [wants]}
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"auths": {f"127.0.0.1:{store.port}": {"username": "ada", "password": "pw"}}}))
+    folder = image_without_model(tmp_path, sums)
+    for process, _ in (
+        started(code, folder, URL=store.url("/trickle"), TIMEOUT=1),
+        started(code, folder, URL=store.url("/m"), TIMEOUT=1, DOCKER_CONFIG=config),
+    ):
+        assert ended(process) == (
+            3,
+            "cannot serve: fetching the model took longer than 1 s (HALLMARK_MODEL_TIMEOUT)",
+        )
 
 
 def described_without_file(tmp_path: Path, model: Path) -> Path:
