@@ -25,13 +25,13 @@ from pathlib import Path
 
 from hallmark import base_images, image_labels, signed_model
 from hallmark.command import Context, Outcome
-from hallmark.containerfiles import other_images
+from hallmark.containerfiles import in_context, other_images, read
 from hallmark.contract import param, path, result
 from hallmark.documents.model import Model, load_model
 from hallmark.documents.policy import load_policy
 from hallmark.documents.rules_image import ImageRules
 from hallmark.errors import BadInputError
-from hallmark.files import DIGEST, inside, require_digest, sha256_file, sha256_tree, write_text
+from hallmark.files import DIGEST, require_digest, sha256_file, sha256_tree, write_text
 from hallmark.gate_report import Check, decide
 from hallmark.image_builder import builder
 from hallmark.image_builder import containerfile as containerfile_of
@@ -124,21 +124,34 @@ def run(params: Params, context: Context) -> Outcome:
         return _before_refused(params, base, before, said, signed_model.SOLUTION)
     if builder(params.source, description) == "server":
         return _serve(params, base, description, before, signed.beside, context)
-    if others := _others(params.source, description, base, rules):
-        said = f"the Containerfile takes from other images than the base that the policy names: {others.value}"
-        return _before_refused(
-            params, base, [*before, others], said, "write FROM ${BASE_IMAGE}, and COPY from no other image"
-        )
+    with tempfile.TemporaryDirectory(prefix="hallmark-context-") as scratch:
+        folder = Path(scratch) / "context"
+        make_context(params.source, params.model, description, params.model_digest, folder, beside=signed.beside)
+        containerfile = in_context(folder, containerfile_of(description), generated=MODEL_FOLDER)
+        if others := _others(containerfile, base, rules):
+            said = f"the Containerfile takes from other images than the base that the policy names: {others.value}"
+            return _before_refused(
+                params, base, [*before, others], said, "write FROM ${BASE_IMAGE}, and COPY from no other image"
+            )
+        return _build(params, base, description, before, folder, containerfile, context)
+
+
+def _build(
+    params: Params,
+    base: Image,
+    description: Model,
+    before: list[Check],
+    folder: Path,
+    containerfile: Path,
+    context: Context,
+) -> Outcome:
+    """Have Buildah build the context in `folder`, and push the image."""
+    name = containerfile_of(description)
     with (
         docker_config(params.credential) as authfile,
         session(authfile, tls_verify=params.tls_verify, base_store=params.base_store) as buildah,
-        tempfile.TemporaryDirectory(prefix="hallmark-context-") as scratch,
     ):
-        folder = Path(scratch) / "context"
-        make_context(params.source, params.model, description, params.model_digest, folder, beside=signed.beside)
-        name = containerfile_of(description)
-        containerfile = inside(folder, name)
-        if _may_have_mounts(containerfile) and not buildah.mounts_safely():
+        if has_mounts(read(containerfile)) and not buildah.mounts_safely():
             return _mounts_refused(params, base)
         context.say(f"base image {base}")
         pulled = buildah.pull(base)
@@ -158,7 +171,7 @@ def run(params: Params, context: Context) -> Outcome:
             return _refused(params, base, output)
         context.say(f"pushing to {params.candidate_image}")
         digest = buildah.push(NAME, params.candidate_image, params.commit)
-    return _passed(params, base, image(params.candidate_image, digest), containerfile_of(description), before)
+    return _passed(params, base, image(params.candidate_image, digest), name, before)
 
 
 def _serve(
@@ -188,13 +201,12 @@ def _serve(
     return _passed(params, base, image(params.candidate_image, digest), "Hallmark's model server", before)
 
 
-def _others(source: Path, description: Model, base: Image, rules: ImageRules) -> Check | None:
+def _others(containerfile: Path, base: Image, rules: ImageRules) -> Check | None:
     """That the Containerfile names images beside the base, where the policy says which ones may be built on."""
-    file = inside(source, containerfile_of(description))
-    text = file.read_text(encoding="utf-8", errors="replace") if rules.bases and file.is_file() else ""
-    found = ", ".join(one[:100] for one in other_images(text, str(base))[:4])
+    others = other_images(read(containerfile), str(base)) if rules.bases else []
+    found = ", ".join(one[:100] for one in others[:4])
     limit = "${BASE_IMAGE}, and stages of the same file"
-    return Check(name="images of the Containerfile", passed=False, value=found, limit=limit) if found else None
+    return Check(name="images of the Containerfile", passed=False, value=found, limit=limit) if others else None
 
 
 def _model_file(model: Path, description: Model) -> Path:
@@ -283,10 +295,6 @@ def _passed(params: Params, base: Image, built: Image, recipe: str, before: list
 def _before_refused(params: Params, base: Image, checks: list[Check], said: str, solution: str) -> Outcome:
     report = decide("build-image", checks, passed="", refused=said, solution=solution, digests=_digests(params, base))
     return Outcome(report=report, results=Results())
-
-
-def _may_have_mounts(containerfile: Path) -> bool:
-    return containerfile.is_file() and has_mounts(containerfile.read_text(encoding="utf-8", errors="replace"))
 
 
 def _mounts_refused(params: Params, base: Image) -> Outcome:

@@ -142,9 +142,12 @@ def launcher(*, alone: bool = False, read: Sequence[Path] = (), write: Sequence[
 
 
 def has_mounts(containerfile: str) -> bool:
-    """Whether `--mount` stands in it, also across continued lines; rather too much is found than too little."""
-    lines = [line for line in containerfile.splitlines() if line.strip() and not line.lstrip().startswith("#")]
-    return "--mount" in re.sub(r"[\\`][ \t]*\n[ \t]*", "", "\n".join(lines)).lower()
+    """Whether `--mount` stands in it, also across continued lines; rather too much is found than too little.
+
+    Quotes and backslashes go first, as the parser drops them inside flags (imagebuilder's `extractBuilderFlags`).
+    """
+    lines = [line for line in containerfile.split("\n") if not line.lstrip().startswith("#")]
+    return "--mount" in re.sub(r"[\\`'\"\s]", "", "".join(lines)).lower()
 
 
 @contextlib.contextmanager

@@ -21,6 +21,7 @@ from .supply_chain_helpers import POLICY
 from .supply_chain_images import digest
 
 BASE = Image(repository="registry.example.com/base/python", digest=digest("a"))
+BASES = "${BASE_IMAGE}"
 HEAD = "ARG BASE_IMAGE=registry.example.com/any\n"
 
 
@@ -28,11 +29,11 @@ HEAD = "ARG BASE_IMAGE=registry.example.com/any\n"
     "text",
     [
         "FROM ${BASE_IMAGE}\nRUN true\n",
-        "from  --platform=linux/amd64 $BASE_IMAGE as Build\nFROM build\nCOPY --from=Build /a /b\nCOPY --from=0 /a /b\n",
+        "from  --platform=linux/amd64 $BASE_IMAGE as Build\nFROM Build\nCOPY --from=Build /a /b\nCOPY --from=0 /a /b\n",
         f'FROM "{BASE}"\n',
         "FROM \\\n# why\n\n  ${BASE_IMAGE}\n",
         "# escape=`\nFROM `\n ${BASE_IMAGE}\nRUN echo \\\n",
-        "FROM ${BASE_IMAGE}\nRUN <<EOF\nfrom x import y\nEOF\nCOPY <<-'a' <<b /etc/\n\tFROM x\n\ta\nFROM y\nb\n",
+        "FROM ${BASE_IMAGE}\nRUN <<EOF\nimport y\nEOF\nCOPY <<-'a' <<b /etc/\n\tx\n\ta\ncopy\nb\nRUN echo $((1<<2))\n",
         "FROM ${BASE_IMAGE} AS a\nRUN --mount=type=bind,from=a,target=/x true\n",
         "FROM ${BASE_IMAGE}\nRUN echo FROM x\\\nFROM y\n",
         "FROM ${BASE_IMAGE}\n# FROM x\n",
@@ -58,6 +59,32 @@ def test_a_containerfile_may_take_from_the_base_and_from_its_own_stages(text: st
         ("FROM ${BASE_IMAGE}\nRUN true <<CMD\nFROM x.io/y\nCMD\n", ["x.io/y"]),
         ("FROM ${BASE_IMAGE}\nRUN true <<EOF\nFROM x.io/y\n", ["x.io/y"]),
         ("FR\\\nOM x.io/y\n", ["x.io/y"]),
+        # Quotes and escapes inside flags, which the parser drops.
+        ("FROM ${BASE_IMAGE}\nCOPY --fr\\om=x.io/y /a /b\n", ["x.io/y"]),
+        ("FROM ${BASE_IMAGE}\nADD --\"from\"='x.io/y' /a /b\n", ["x.io/y"]),
+        ('FROM ${BASE_IMAGE}\nRUN --mo"un"t=type=bind,fr\\om=x.io/y,target=/t true\n', ["x.io/y"]),
+        ("FROM ${BASE_IMAGE}\nRUN --mount='type=bind,a= ,from=x.io/y' true\n", ["x.io/y"]),
+        ("FROM ${BASE_IMAGE}\nRUN --mount=type=bind,$X true\n", ["--mount=type=bind,$X"]),
+        ('FROM --platform="a ${BASE_IMAGE} AS" x.io/y\n', ['--platform="a ${BASE_IMAGE} AS" x.io/y']),
+        ("FROM ${BASE_IMAGE}\nONBUILD COPY --from=x.io/y /a /b\n", ["x.io/y"]),
+        ("FROM ${BASE_IMAGE}\nonbuild run --mount=from=x.io/y,target=/t true\n", ["x.io/y"]),
+        # Heredocs that are none, or not for every Buildah.
+        ("FROM ${BASE_IMAGE}\nRUN echo '<<EOF'\nFROM x.io/y\nRUN true\nEOF\n", ["x.io/y"]),
+        ("FROM ${BASE_IMAGE}\nRUN true <<EOF\n copy --from=0 /a /b\nEOF\n", ["0"]),
+        ("FROM ${BASE_IMAGE}\nRUN <<EOF\nFROM ${BASE_IMAGE} AS x\nEOF\nCOPY --from=x /a /b\n", [BASES, "x"]),
+        ("FROM ${BASE_IMAGE}\nRUN <<E-F\nFROM ${BASE_IMAGE} AS x\nE-F\n", ["<<E-F"]),
+        ("FROM ${BASE_IMAGE}\nRUN <<EOF\ntrue \\\nFROM x.io/y\nEOF\n", ["x.io/y"]),
+        # Stages that are none.
+        ("FROM ${BASE_IMAGE} AS one\nFROM ONE\n", ["ONE"]),
+        ("FROM ${BASE_IMAGE} AS $X\nENV X=x.io/y\nCOPY --from=$X /a /b\n", ["$X"]),
+        ("FROM ${BASE_IMAGE}\nENV BASE_IMAGE=x.io/y\nCOPY --from=${BASE_IMAGE} /a /b\n", [BASES]),
+        ("FROM ${BASE_IMAGE} WITH x.io/y\n", ["${BASE_IMAGE} WITH x.io/y"]),
+        # What begins or continues a line.
+        ("\ufeffFROM x.io/y\n", ["x.io/y"]),
+        ("FROM ${BASE_IMAGE}\nRUN true \\\u00a0\nFROM x.io/y\n", ["x.io/y"]),
+        ("FROM ${BASE_IMAGE}\nRUN true \\\\\nFROM x.io/y\n", ["x.io/y"]),
+        ("# syntax=x\n# escape=`\nFROM ${BASE_IMAGE}\nRUN true `\nFROM x.io/y\n", ["x.io/y"]),
+        ("FROM ${BASE_IMAGE}\nRUN true \\\n\x1c# why\nFROM x.io/y\n", ["a control character"]),
         ("\tFROM\tx.io/y\r\n", ["x.io/y"]),
     ],
 )

@@ -255,6 +255,34 @@ def test_a_containerfile_that_takes_from_another_image_is_refused_where_the_poli
     assert called.result("digest") is None
 
 
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("model/model.skops", "it is in the folder model"),
+        ("./model/training.json", "there is no such file"),
+        ("linked", "linked is a link"),
+        ("folder/Containerfile", "folder is a link"),
+        ("missing", "there is no such file"),
+        ("Containerfile.in", "preprocessor"),
+    ],
+)
+def test_a_containerfile_that_is_no_file_of_the_repository_is_bad_input(
+    build: Build, policy: Path, source: Path, base: str, tmp_path: Path, name: str, complaint: str
+) -> None:
+    """Training could have written it, and it would be another one than what is checked."""
+    names_bases(policy, base)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.skops").write_text(CONTAINERFILE)
+    (source / "linked").symlink_to("model/model.skops")
+    (source / "folder").symlink_to("data")
+    (source / "data" / "Containerfile").write_text(CONTAINERFILE)
+    (source / "Containerfile.in").write_text(CONTAINERFILE)
+    (source / "hallmark.yaml").write_text(MODEL.replace("image: {", f"image: {{containerfile: {name}, "))
+    called = build()
+    assert called.code == 2, called.output
+    assert complaint in called.output
+
+
 def test_run_has_no_network_not_even_the_registry_beside_it(build: Build, source: Path, registries: Registries) -> None:
     port = registries.candidates.port
     connect = (

@@ -112,6 +112,11 @@ def test_nothing_that_run_leaves_behind_outlives_the_build(
     assert [line for line in answer["left"] if "left-behind" in line] == []
 
 
+@pytest.mark.parametrize("flag", [r"--mo\unt", '--mo"un"t', "--'mount'", "--mo`unt", "--MO\\\r\nUNT"])
+def test_a_mount_is_found_behind_quotes_and_escapes(flag: str) -> None:
+    assert has_mounts(f"FROM a\nRUN {flag}=type=cache,target=/c true\n")
+
+
 @pytest.mark.parametrize(
     "line",
     [
