@@ -72,9 +72,10 @@ def test_a_key_in_a_secret_signs_and_leaves_it_only_for_who_may_read_it(
     config = json.loads(kubectl.kubectl("config", "view", "--raw", "--output=json").stdout)
     config["users"] = [{"name": user["name"], "user": {"token": "nobody"}} for user in config["users"]]
     (tmp_path / "kubeconfig").write_text(json.dumps(config))
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
-    with pytest.raises(ToolFailedError, match="cosign cannot open the signing key") as caught:
-        opened(place, iris_policy)
+    with monkeypatch.context() as patch:
+        patch.setenv("KUBECONFIG", str(tmp_path / "kubeconfig"))
+        with pytest.raises(ToolFailedError, match="cosign cannot open the signing key") as caught:
+            opened(place, iris_policy)
     assert "may reach the key's service" in caught.value.solution
 
 
