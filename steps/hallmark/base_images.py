@@ -62,8 +62,7 @@ def built_on(candidate: Image, base: Image, registry: skopeo.Registry) -> Check:
         ToolFailedError: a registry does not answer, does not let us in, or gives something else than the digest names.
     """
     own = layers_of(candidate, registry)
-    bases = platform_images(base, skopeo.manifest(base, registry), own)
-    return compare(own, {str(one): layers_of(one, registry) for one in bases}, base)
+    return compare(own, _bases(own, base, registry), base)
 
 
 def compare(own: Layers, bases: Mapping[str, Layers], base: Image) -> Check:
@@ -94,9 +93,14 @@ def base_layers(own: Layers, base: Image, registry: skopeo.Registry) -> int:
     Raises:
         BadInputError, ToolFailedError: as :func:`built_on`.
     """
-    bases = platform_images(base, skopeo.manifest(base, registry), own)
-    found = [layers_of(one, registry).diff_ids for one in bases]
+    found = [one.diff_ids for one in _bases(own, base, registry).values()]
     return max((len(one) for one in found if own.diff_ids[: len(one)] == one), default=0)
+
+
+def _bases(own: Layers, base: Image, registry: skopeo.Registry) -> dict[str, Layers]:
+    """The layers of each image that `base` is for the machines of `own`, by its reference."""
+    images = platform_images(base, skopeo.manifest(base, registry), own)
+    return {str(one): layers_of(one, registry) for one in images}
 
 
 def platform_images(base: Image, manifest: Mapping[str, Any], own: Layers) -> list[Image]:

@@ -6,8 +6,9 @@ later one. Python takes keys as they stand. What both would read differently is 
 
 from __future__ import annotations
 
-import json
 from typing import Any
+
+from hallmark import unique_json
 
 _NAMES = (
     "schemaVersion", "mediaType", "artifactType", "config", "layers", "manifests", "platform", "digest", "size", "urls",
@@ -31,15 +32,8 @@ def parse(text: bytes | str) -> Any:
         ValueError: it is no JSON, a key stands twice, or a name of the specification is spelled otherwise.
         RecursionError: it is nested too deeply.
     """
-    found = json.loads(text, object_pairs_hook=_unique)
+    found = unique_json.loads(text)
     _require_spelling(found)
-    return found
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
     return found
 
 

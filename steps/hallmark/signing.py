@@ -18,7 +18,7 @@ from hallmark.image_reference import Image
 from hallmark.release import holds_for_long
 from hallmark.signatures import attested, is_about, signature_check
 from hallmark.signing_credentials import SigningKey
-from hallmark.tools.cosign import Answer, Certified, Cosign, PrivateKey, Signer, Statement, Written
+from hallmark.tools.cosign import Answer, Cosign, Signer, Signing, Statement, Written
 from hallmark.verdict import Verdict, read_verdict, this_second
 
 
@@ -68,7 +68,7 @@ def sign(
 class _Job:
     tool: Cosign
     image: Image
-    key: PrivateKey | Certified
+    key: Signing
     folder: Path
     kept: Written
 

@@ -14,7 +14,7 @@ from hallmark.gate_report import Check
 from hallmark.release import accepted_policies, names_of, public_keys
 from hallmark.signatures import signers
 from hallmark.signing_keys import KEY, PASSWORD, POLICIES
-from hallmark.tools.cosign import KEY_URI, Certified, PrivateKey, Signer, public_key
+from hallmark.tools.cosign import KEY_URI, Certified, PrivateKey, Signer, Signing, public_key
 
 URI, TOKEN, FULCIO = "key-uri", "identity-token", "fulcio-url"
 
@@ -23,7 +23,7 @@ URI, TOKEN, FULCIO = "key-uri", "identity-token", "fulcio-url"
 class SigningKey:
     """The signing key's folder, read and opened."""
 
-    private: PrivateKey | Certified
+    private: Signing
     policies: frozenset[str]
     public: str = ""
     """PEM; none of an identity, whose key lives for one signature."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 from polars.exceptions import PolarsError
 
+from hallmark import unique_json
 from hallmark.errors import BadInputError
 from hallmark.inputs import text
 from hallmark.inputs.delimited import MAXIMUM_COLUMNS, require_names
@@ -71,7 +71,7 @@ def _read(path: Path, what: str, lines: int) -> None:
             if not content.strip():
                 continue
             try:
-                value = json.loads(content, object_pairs_hook=_distinct)
+                value = unique_json.loads(content)
             except (ValueError, RecursionError) as error:
                 said = error.msg if isinstance(error, json.JSONDecodeError) else str(error)
                 raise BadInputError(
@@ -81,11 +81,3 @@ def _read(path: Path, what: str, lines: int) -> None:
                 raise BadInputError(
                     f"{what}: line {number} is no JSON object", solution='write one object on each line: {"name": 1}'
                 )
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """JSON keeps one of two equal keys and says nothing."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return found

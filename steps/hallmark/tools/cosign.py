@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from hallmark import process, registry_calls
+from hallmark import process, registry_calls, unique_json
 from hallmark.errors import BadInputError, ToolFailedError
 from hallmark.files import write_text
 from hallmark.image_reference import Image
@@ -125,7 +125,11 @@ class Certified:
     issuer: str
     """The token's, not yet believed by anybody."""
     trusted_root: Path | None = None
-    env: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Nothing: the token is a file."""
+        return {}
 
     @property
     def flags(self) -> list[str]:
@@ -375,15 +379,9 @@ def _statement(envelope: Any) -> Statement:
 
 
 def strict_json(text: str) -> Any:
-    """JSON in which no key stands twice: two readers must not be able to see two things in it."""
-
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len({key for key, _ in pairs}) != len(pairs):
-            raise ValueError("a key stands twice")
-        return dict(pairs)
-
+    """What cosign printed. Raises ToolFailedError where it is no JSON that everybody reads alike."""
     try:
-        return json.loads(text, object_pairs_hook=unique)
+        return unique_json.loads(text)
     except ValueError as error:
         raise _unknown("the command") from error
 
