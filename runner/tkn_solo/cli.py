@@ -247,7 +247,7 @@ def _sinks(arguments: argparse.Namespace, masker: Masker, stack: ExitStack) -> l
 def _print_completed(record: RunRecord, form: str, masker: Masker, out: TextIO) -> None:
     from tkn_solo.status import completed
 
-    data = completed(record)
+    data = masker.data(completed(record))
     if form == "json":
         import json
 
@@ -257,7 +257,7 @@ def _print_completed(record: RunRecord, form: str, masker: Masker, out: TextIO) 
 
         dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
         text = yaml.dump(data, Dumper=dumper, sort_keys=False, allow_unicode=True, width=120)
-    out.write(masker.text(text))
+    out.write(text)
     out.flush()
 
 

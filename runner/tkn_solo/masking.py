@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 SHORTEST = 6
 _MASK = "***"
@@ -22,6 +23,17 @@ class Masker:
 
     def text(self, text: str) -> str:
         return self._text.sub(_MASK, text) if self._text else text
+
+    def data(self, data: Any) -> Any:
+        """What JSON or YAML is to hold, with each text in it masked.
+
+        Once they are written, values may be escaped or broken into lines; and a mask is no YAML unless it is quoted.
+        """
+        if isinstance(data, str):
+            return self.text(data)
+        if isinstance(data, dict):
+            return {self.data(key): self.data(value) for key, value in data.items()}
+        return [self.data(one) for one in data] if isinstance(data, list | tuple) else data
 
     def bytes(self, data: bytes) -> bytes:
         return self._bytes.sub(_MASK.encode(), data) if self._bytes else data

@@ -21,7 +21,7 @@ class JsonLines:
 
     def tell(self, event: Event) -> None:
         data = {"time": round(time.time(), 3), **_data(event)}
-        self._out.write(self._masker.text(json.dumps(data, ensure_ascii=False)) + "\n")
+        self._out.write(json.dumps(self._masker.data(data), ensure_ascii=False) + "\n")
         self._out.flush()
 
 

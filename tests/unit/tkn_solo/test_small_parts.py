@@ -1,8 +1,10 @@
 """Names, Kubernetes' expansion, masking, capabilities, when."""
 
 import itertools
+import json
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,6 +48,15 @@ def test_container_variables_expand_as_in_kubernetes(text: str, expanded: str) -
 def test_secrets_are_masked_line_by_line_and_short_ones_are_not() -> None:
     masker = Masker(["first-line\nsecond-line\n", "12345", "first-line-and-more"])
     assert masker.text("a first-line-and-more b first-line c second-line d 12345") == "a *** b *** c *** d 12345"
+
+
+def test_a_secret_in_a_document_is_masked_before_it_is_escaped_or_broken_into_lines() -> None:
+    odd, long, host = 'pass"wörd\\', "word " * 40 + "end", "127.0.0.1:5000"
+    masker = Masker([odd, long, host])
+    data = {"items": [{"value": f"a {odd}", "image": f"{host}/iris", host: (long, 7, None)}]}
+    masked = {"items": [{"value": "a ***", "image": "***/iris", "***": ["***", 7, None]}]}
+    assert json.loads(json.dumps(masker.data(data))) == masked
+    assert yaml.safe_load(yaml.safe_dump(masker.data(data), width=120)) == masked
 
 
 @given(st.lists(st.integers(min_value=0, max_value=60), max_size=6), st.text(alphabet="ab \n", max_size=40))
