@@ -76,6 +76,8 @@ def _write_settings() -> None:
         'plugins."io.containerd.grpc.v1.cri"': {
             "sandbox_image": PAUSE,
             "restrict_oom_score_adj": True,
+            # Not in /run/netns, where nobody would know afterwards whose they are.
+            "netns_mounts_under_state_dir": True,
             "disable_apparmor": not _machine_has_apparmor(),
         },
         'plugins."io.containerd.grpc.v1.cri".containerd': {"snapshotter": "overlayfs"},

@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from cluster import catalog, daemons, enrolment, triggers
-from cluster.enrolment import Enrolled
+from cluster import catalog, daemons, enrolment, kubectl, triggers
+from cluster.enrolment import MODEL_KEY, Enrolled
 from cluster.places import FORWARDED, GIT_PORT, PIPELINES_NAMESPACE, STATE
 from hallmark.documents.agreement import require_agreement
 from hallmark.documents.model import load_model
@@ -41,10 +41,23 @@ def enrol(sides: Sides) -> Enrolled:
             f"the name {name} has more than {LONGEST_NAME} characters", solution="change metadata.name in hallmark.yaml"
         )
     # The pipeline would find this too, but only when the policy is on the cluster and the first push was made.
-    require_agreement(model, load_policy(sides.validators / "policy"))
+    policy = load_policy(sides.validators / "policy")
+    require_agreement(model, policy)
+    if policy.signing.model_keys:
+        _require_model_key()
     enrolled = enrolment.enrol(name, sides, catalog.base_image(say))
     triggers.add(enrolled)
     return enrolled
+
+
+def _require_model_key() -> None:
+    """A pod waits for a Secret that is not there until its run's time is up, and says so nowhere in the run."""
+    if kubectl.get("secret", MODEL_KEY, namespace=PIPELINES_NAMESPACE) is None:
+        raise BadInputError(
+            f"the policy asks for signed models (signing.modelKeys), and there is no Secret {MODEL_KEY} to sign with",
+            solution=f"make a key and store it: `hallmark keys store --signs=model --namespace={PIPELINES_NAMESPACE}`, "
+            "as docs/keys.md says",
+        )
 
 
 def _require_folders(sides: Sides) -> None:

@@ -14,7 +14,7 @@ from cluster.catalog import config_map, files_of, secret
 from cluster.forge import basic
 from cluster.places import CANDIDATES, FORWARDED, GIT, GIT_PORT, PIPELINES_NAMESPACE, RELEASES, STATE
 from hallmark.documents.model import load_model
-from hallmark.documents.policy import policy_digest
+from hallmark.documents.policy import load_policy, policy_digest
 from hallmark.files import write_text
 from hallmark.process import run
 from laptop import keys, kustomization, repositories
@@ -25,6 +25,8 @@ from laptop.setup import TOOLS
 MAKERS, OPERATORS = "makers", "operators"
 MAKER, BOT = "ada", "hallmark-bot"
 """Who pushes models, and as whom the pipeline reads them and commits manifests."""
+MODEL_KEY = "model-key"
+"""The Secret that `hallmark keys store --signs=model` makes, and that runs which a push starts are given."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,8 @@ class Enrolled:
     config: str
     """The operators' repository on Gitea."""
     base_image: str
+    model_key: str = ""
+    """The Secret with the key that models' folders are signed with; empty: none is signed."""
 
     @property
     def source(self) -> str:
@@ -51,6 +55,7 @@ class Enrolled:
             "config-repository-url": f"http://{GIT}/{self.config}.git",
             "kustomization": kustomization.PATH,
             "tls-verify": "false",
+            **({"sign-model": "true"} if self.model_key else {}),
         }
 
     @property
@@ -65,6 +70,7 @@ class Enrolled:
             "config-credential": "config-credential",
             "candidate-credential": "candidates",
             "release-credential": "releases",
+            **({"model-key": self.model_key} if self.model_key else {}),
         }
         return [
             {"name": "run", "volumeClaimTemplate": {"spec": claim}},
@@ -98,7 +104,12 @@ def enrol(name: str, sides: Sides, base_image: str, *, config: str = "") -> Enro
         BadInputError: a side is missing, or its description or policy has a mistake.
     """
     model = load_model(sides.repository)
-    enrolled = Enrolled(name=name, config=f"{OPERATORS}/{config or f'{name}-config'}", base_image=base_image)
+    enrolled = Enrolled(
+        name=name,
+        config=f"{OPERATORS}/{config or f'{name}-config'}",
+        base_image=base_image,
+        model_key=MODEL_KEY if load_policy(sides.validators / "policy").signing.model_keys else "",
+    )
     address = kustomization.image_address(sides.config, model.metadata.name)
     forge = gitea.forge()
     forge.ensure_repository(enrolled.source)

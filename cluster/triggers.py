@@ -50,11 +50,13 @@ def add(model: Enrolled) -> None:
 
 
 def settings_of(model: Enrolled) -> dict[str, Any]:
-    """The TriggerBinding of triggers/gitea, for the base image and configuration repository of a model."""
+    """The TriggerBinding of triggers/gitea, for a model's base image and configuration repository, signed or not."""
     binding: dict[str, Any] = yaml.safe_load((FOLDER / "delivery-settings.yaml").read_text())
     for param in binding["spec"]["params"]:
         if param["name"] in ("base-image", "config-repository-url"):
             param["value"] = model.params[param["name"]]
+    if model.model_key:
+        binding["spec"]["params"].append({"name": "sign-model", "value": model.params["sign-model"]})
     return binding
 
 
