@@ -260,11 +260,15 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         self._settings = settings
 
     def http_error_302(self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        # `urllib` would read all of what comes with the address before it follows, and that may have no end.
+        fp.close()
         try:
-            return super().http_error_302(req, fp, code, msg, headers)
+            found = super().http_error_302(req, io.BytesIO(), code, msg, headers)
         except ValueError:
-            fp.close()
             raise StoreFailedError(f"{shown(req.full_url)} leads to an address that is none") from None
+        if found is None:
+            raise StoreFailedError(f"{shown(req.full_url)} leads to no address (status {code})")
+        return found
 
     http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
@@ -277,7 +281,6 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
             if before.scheme == "https" and after.scheme != "https":
                 raise WrongSettingsError("that is from https to http")
         except WrongSettingsError as error:
-            fp.close()
             raise StoreFailedError(f"{shown(req.full_url)} leads to {shown(newurl)}: {error}") from None
         following = super().redirect_request(req, fp, code, msg, headers, newurl)
         told = req.unredirected_hdrs.get("Authorization")

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from . import protocol
+from . import bodies, protocol
 from .loading import Description, Model
 from .metrics import CONTENT_TYPE, Metrics
 
@@ -111,7 +111,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle_expect_100(self) -> bool:
         """Send `100 Continue` only for a body that will be read."""
-        return super().handle_expect_100() if self._length_refused() is None else True
+        try:
+            bodies.refuse(self.headers, MAXIMUM_BYTES)
+        except bodies.UnreadBodyError:
+            return True
+        return super().handle_expect_100()
 
     def _timed(self, respond: Callable[[], tuple[str, int]]) -> None:
         began = time.perf_counter()
@@ -141,13 +145,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _post(self) -> tuple[str, int]:
         path = self.path.partition("?")[0]
-        # What is not read would be taken for the next request.
-        refused = self._length_refused()
-        if refused is not None or path not in self._predicting:
+        known = path if path in self._predicting else ""
+        try:
+            bodies.refuse(self.headers, MAXIMUM_BYTES)
+            if not known:
+                raise bodies.UnreadBodyError(404, f"there is no POST {path[:100]}")
+            body = bodies.read(self.rfile, self.headers, MAXIMUM_BYTES)
+        except bodies.UnreadBodyError as error:
+            # What is not read would be taken for the next request.
             self.close_connection = True
-            status, reason = refused or (404, f"there is no POST {path[:100]}")
-            return path if path in self._predicting else "", self._answer(status, {"error": reason})
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+            return known, self._answer(error.status, {"error": str(error)})
         model = self.server.model
         if model is None:
             return path, self._answer(503, {"error": "the model is not loaded yet"})
@@ -173,17 +180,6 @@ class _Handler(BaseHTTPRequestHandler):
         return (
             protocol.v2_answer(predictions, content, told.name, told.version) if v2 else protocol.v1_answer(predictions)
         )
-
-    def _length_refused(self) -> tuple[int, str] | None:
-        """Status and reason where the body is not read; None where it is."""
-        lengths = self.headers.get_all("Content-Length") or []
-        if "Transfer-Encoding" in self.headers or not lengths:
-            return 411, "send the body with a Content-Length"
-        if len(lengths) > 1 or not lengths[0].isascii() or not lengths[0].isdigit():
-            return 400, "Content-Length is no number"
-        if len(lengths[0]) > 15 or int(lengths[0]) > MAXIMUM_BYTES:
-            return 413, f"the body is larger than {MAXIMUM_BYTES} bytes"
-        return None
 
     @property
     def _name(self) -> str:

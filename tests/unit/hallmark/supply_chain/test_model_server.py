@@ -241,13 +241,50 @@ def test_what_is_no_request_for_a_prediction_is_refused(ask: Ask, port: int) -> 
     assert ask("DELETE", V1)[0] == 501
     for head, status in [
         ("Content-Length: 99999999\r\nExpect: 100-continue", b"413"),
-        ("Transfer-Encoding: chunked", b"411"),
+        ("X-Length: 2", b"411"),
+        ("Transfer-Encoding: gzip, chunked", b"501"),
+        ("Transfer-Encoding: chunked\r\nContent-Length: 2", b"400"),
         ("Content-Length: -1", b"400"),
         ("Content-Length: 2\r\nContent-Length: 3", b"400"),
     ]:
         with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
             client.sendall(f"POST {V1} HTTP/1.1\r\nHost: x\r\n{head}\r\n\r\n".encode())
             assert client.recv(100).split()[1] == status
+
+
+CHUNKED = f"POST {V1} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+
+
+def test_a_body_in_chunks_is_read_to_its_end_and_the_next_request_after_it(port: int, ask: Ask) -> None:
+    body = json.dumps({"instances": [[5, 1]]}).encode()
+    parts = b"".join(b"%x;why=not\r\n%s\r\n" % (len(part), part) for part in (body[:5], body[5:]))
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        for _ in range(2):
+            client.sendall(CHUNKED + parts + b"0\r\nX-Trailer: 1\r\n\r\n")
+            answer = http.client.HTTPResponse(client)
+            answer.begin()
+            assert (answer.status, json.loads(answer.read())) == ask("POST", V1, {"instances": [[5, 1]]})
+
+
+@pytest.mark.parametrize(
+    ("chunks", "status"),
+    [
+        (b"-1\r\n", 400),
+        (b"5 x\r\n", 400),
+        (b"2\r\nabc\r\n0\r\n\r\n", 400),
+        (b"2\nab\n0\n\n", 400),
+        (b"800001\r\n", 413),
+        (b"ffffffff\r\n", 413),
+        (b"0\r\n" + b"X: 1\r\n" * 40, 400),
+        (b"1;" + b"x" * 5000, 400),
+    ],
+)
+def test_chunks_that_do_not_add_up_end_the_connection(port: int, ask: Ask, chunks: bytes, status: int) -> None:
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        client.sendall(CHUNKED + chunks)
+        answer = http.client.HTTPResponse(client)
+        answer.begin()
+        assert (answer.status, answer.headers["Connection"]) == (status, "close")
 
 
 def test_metrics_count_answers_and_rows_and_never_what_a_client_wrote(ask: Ask) -> None:

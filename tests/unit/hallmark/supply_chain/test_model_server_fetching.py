@@ -27,6 +27,9 @@ DIGEST = f"sha256:{hashlib.sha256(DATA).hexdigest()}"
 WANTED = Wanted(digest=DIGEST, size=len(DATA), file="model.skops", name="iris", version="1.2.3")
 PATH = f"/v2/iris/blobs/{DIGEST}"
 TEMPLATE = "/v2/{name}/blobs/{digest}"
+PIECE = bytes(1 << 20)
+ENDLESS_PIECES, BUFFERED_PIECES = 256, 24
+"""What stands for no end, and what two sockets may hold that nobody has read; both in MiB."""
 
 
 def settings(url: str, **changes: Any) -> Settings:
@@ -69,6 +72,21 @@ def some(count: int, *, parts: bool = True, ranges: list[str] | None = None) -> 
 
 def redirect(target: str) -> Answer:
     return content(b"", 307, Location=target)
+
+
+def without_end(status: int, sent: list[int], **headers: str) -> Answer:
+    """An answer whose body goes on until nobody hears it, or until there was far more than anybody should hear."""
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(status)
+        for name, value in headers.items():
+            request.send_header(name, value)
+        request.end_headers()
+        while len(sent) < ENDLESS_PIECES:
+            request.wfile.write(PIECE)
+            sent.append(len(PIECE))
+
+    return answer
 
 
 def test_the_model_is_fetched_by_its_digest(store: WebServer) -> None:
@@ -162,6 +180,31 @@ def test_the_token_is_read_for_each_attempt_and_goes_nowhere_else(store: WebServ
         assert fetch(store.url(TEMPLATE), token_file=token) == DATA
     assert store.asked == [(PATH, "Bearer old"), (PATH, "Bearer new"), ("/moved", "Bearer new")]
     assert other.asked == [("/kept", "")]
+
+
+@pytest.mark.parametrize(
+    ("status", "target", "words"),
+    [
+        *((status, "/kept", "") for status in (301, 302, 303, 307, 308)),
+        (307, "file:///etc/passwd", "status 307"),
+        (307, PATH, "status 307"),
+        (302, "", "leads to no address .status 302"),
+        (403, "", "may not be read"),
+        (404, "", "gives no model"),
+    ],
+)
+def test_what_comes_with_an_address_or_an_error_is_not_read(
+    store: WebServer, status: int, target: str, words: str
+) -> None:
+    sent: list[int] = []
+    store.answers["/kept"] = [content(DATA)]
+    store.answers[PATH] = [without_end(status, sent, **({"Location": target} if target else {}))]
+    if words:
+        with pytest.raises(StoreFailedError, match=words):
+            fetch(store.url(TEMPLATE))
+    else:
+        assert fetch(store.url(TEMPLATE)) == DATA
+    assert len(sent) < BUFFERED_PIECES * len(store.asked)
 
 
 @pytest.mark.parametrize(
