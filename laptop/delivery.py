@@ -207,13 +207,13 @@ def tkn_solo(project: Project, folder: Path) -> list[str]:
         f"-f={ROOT / 'tasks'}",
         f"-f={ROOT / 'pipelines'}",
         *given,
-        *(f"--tools={folder}" for folder in _tools()),
+        *(f"--tools={folder}" for folder in tools()),
         f"--image-store={world.state / 'podman'}",
         f"--run-dir={folder}",
     ]
 
 
-def _tools() -> list[Path]:
+def tools() -> list[Path]:
     """What stands in for the step image: cosign, the virtual environment, its interpreter, and the steps' own code.
 
     The interpreter of a virtual environment is a link to another folder, and an editable install leads to `steps`.

@@ -33,7 +33,8 @@ def rego(policy: Policy, policy_digest: str, asks: tuple[str, str] = COSIGN) -> 
     asked = [
         f"input.predicateType == {_text(PREDICATE_TYPE)}",
         "some subject in input.subject",
-        'verdict.image.digest == concat(":", ["sha256", subject.digest.sha256])',
+        'concat(":", ["sha256", subject.digest.sha256]) in ({verdict.image.digest} | {one | some one in platforms})',
+        *_rego_platforms(policy),
         f"verdict.apiVersion == {_text(API_VERSION)}",
         f"verdict.kind == {_text(KIND)}",
         "verdict.passed == true",
@@ -63,8 +64,9 @@ def rego(policy: Policy, policy_digest: str, asks: tuple[str, str] = COSIGN) -> 
     return (
         f"# Written by `hallmark policy admission` from the policy {policy_digest}.\n"
         f"package {package}\n\nimport rego.v1\n\n"
-        f"verdict := input.predicate\n\ndefault {rule} := false\n\n{rule} if {{\n{body}\n}}\n"
-        + ("" if rules is None else _rego_holds(rules))
+        "verdict := input.predicate\n\n"
+        'platforms := object.get(verdict.image, "platforms", {})\n\n'
+        f"default {rule} := false\n\n{rule} if {{\n{body}\n}}\n" + ("" if rules is None else _rego_holds(rules))
     )
 
 
@@ -97,7 +99,8 @@ def cue(policy: Policy, policy_digest: str, now: datetime) -> str:
     head = [
         f"// Written by `hallmark policy admission` from the policy {policy_digest} at {_time(now)}.",
         "// CUE has no clock and is not asked to compare two values of a verdict: make this file anew every month, and",
-        "// prefer verdict.rego, which tells the age at the time of asking and holds the image against the subject.",
+        "// prefer verdict.rego, which tells the age at the time of asking, holds the image against the subject, and a",
+        "// list's platforms against the one that was tested.",
     ]
     imports = ['import "list"', ""] if required_checks(policy) else []
     return "\n".join([*head, "", *imports, *_cue(wanted, 0)]) + "\n"
@@ -106,6 +109,16 @@ def cue(policy: Policy, policy_digest: str, now: datetime) -> str:
 def required_checks(policy: Policy) -> list[str]:
     """Names of checks that a verdict must have, for the policy asks for what they are about."""
     return [CHAMPION] if policy.model.champion is not None else []
+
+
+def _rego_platforms(policy: Policy) -> Iterator[str]:
+    """As `hallmark.platforms.untested`: a name and a slash begin with the other's where it stands for it."""
+    allowed = _set(policy.image.untested_platforms) if policy.image.untested_platforms else "set()"
+    covered = 'startswith(concat("", [name, "/"]), concat("", [one, "/"]))'
+    yield 'tested := {one | one := object.get(verdict.image, "tested", null); is_string(one)}'
+    yield f"ran := {{name | some name, _ in platforms; some one in tested; {covered}}}"
+    yield f"known := {allowed} | {{one | some one in tested; count(ran) == 1}}"
+    yield f"every name, _ in platforms {{ some one in known; {covered} }}"
 
 
 def _rego_metric(name: str, limit: Limit) -> Iterator[str]:

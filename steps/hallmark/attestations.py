@@ -120,7 +120,7 @@ def predicate_checks(
         return _provenance_checks(found, verdict, policy, places)
     if kind == "tests":
         return _test_checks(found, verdict, policy)
-    return [_sbom_check(found, image) if kind == "sbom" else _vulnerabilities_check(found)]
+    return [_sbom_check(found, verdict, image) if kind == "sbom" else _vulnerabilities_check(found)]
 
 
 def statement_checks(kind: Attestation, statement: Statement, image: Image, places: tuple[str, ...]) -> list[Check]:
@@ -250,14 +250,18 @@ def _test_checks(found: dict[str, Any], verdict: Verdict, policy: Policy) -> lis
 _TESTS = ("passedTests", "failedTests")
 
 
-def _sbom_check(found: dict[str, Any], image: Image) -> Check:
-    """CycloneDX has no one place for an image's digest: version, purl, bom-ref and hashes are all in use."""
+def _sbom_check(found: dict[str, Any], verdict: Verdict, image: Image) -> Check:
+    """Whether a bill is about `image`, or about the list that it is judged in.
+
+    CycloneDX has no one place for an image's digest: version, purl, bom-ref and hashes are all in use.
+    """
     subject = _at(found, "metadata", "component")
     subject = subject if isinstance(subject, dict) else {}
-    hexadecimal = image.digest.removeprefix("sha256:")
+    names = {one.removeprefix("sha256:") for one in (image.digest, verdict.image.digest)}
     hashes = [entry.get("content") for entry in _list(subject, "hashes") if isinstance(entry, dict)]
     named = [subject.get(key) for key in ("version", "purl", "bom-ref")]
-    about = hexadecimal in hashes or any(isinstance(text, str) and hexadecimal in text for text in named)
+    texts = [text for text in named if isinstance(text, str)]
+    about = not names.isdisjoint(hashes) or any(name in text for name in names for text in texts)
     whole = found.get("bomFormat") == "CycloneDX" and isinstance(found.get("specVersion"), str)
     listed = len(_list(found, "components"))
     value = "no CycloneDX" if not whole else f"{listed} components" if about else "of another subject"

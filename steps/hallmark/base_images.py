@@ -54,14 +54,17 @@ def shown(rules: ImageRules) -> str:
     return ", ".join(rules.bases[:SHOWN]) + more
 
 
-def built_on(candidate: Image, base: Image, registry: skopeo.Registry) -> Check:
+def built_on(candidate: Image, config: Mapping[str, Any], base: Image, registry: skopeo.Registry) -> Check:
     """Whether the layers of `candidate` begin with those of `base`, or of the image for the same machines in it.
+
+    Args:
+        config: the candidate's configuration, whose digest its manifest names.
 
     Raises:
         BadInputError: one of both is no image, or a configuration names no layers.
         ToolFailedError: a registry does not answer, does not let us in, or gives something else than the digest names.
     """
-    own = layers_of(candidate, registry)
+    own = layers_in(config, str(candidate))
     return compare(own, _bases(own, base, registry), base)
 
 

@@ -11,7 +11,6 @@ import resource
 import signal
 import sys
 import tempfile
-import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
@@ -37,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     name, rest = _named(arguments)
     if name not in COMMANDS:
         return _fail(unknown_command(name))
+    # Else pydantic reads every installed package's metadata, for plugins that may change what a document means.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
         command = load(name)
     except Exception as error:
@@ -177,6 +178,8 @@ def _error_report(name: str, error: HallmarkError) -> GateReport:
 
 def _bug(error: Exception) -> InternalError:
     """Print the traceback, which Python would do too, but with the exit code of a refusal."""
+    import traceback
+
     traceback.print_exception(error)
     return InternalError.of(error)
 

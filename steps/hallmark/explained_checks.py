@@ -210,6 +210,14 @@ def _unaccepted(_: GateReport, check: Check) -> Words:
     )
 
 
+def _platforms(_: GateReport, check: Check) -> Words:
+    return (
+        f"the image is {check.value}, and the policy allows it for {check.limit} only",
+        "take the platform out of image.platforms in hallmark.yaml, or have the validators name it in "
+        "image.untestedPlatforms, if they want it delivered without a test",
+    )
+
+
 RULES: tuple[tuple[str, str, Callable[[GateReport, Check], Words | None]], ...] = (
     ("check-code", r"", _findings),
     ("scan-image", r"", _findings),
@@ -221,6 +229,7 @@ RULES: tuple[tuple[str, str, Callable[[GateReport, Check], Words | None]], ...] 
     ("verify-model", r"^gate ", _gate),
     ("verify-model", r"^the container answers as the model$", _container),
     ("verify-model", r"^champion$", _champion),
+    ("", r"(^|: )platforms$", _platforms),
     *(("verify-model", pattern, rule) for pattern, rule in BEHAVIOUR),
     ("verify-model", r"", _metric),
     ("predict-model", r"^the policy allows the format$", _format),

@@ -7,7 +7,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
-from xml.etree import ElementTree  # nosec B405: it only writes here
 
 from hallmark.errors import REFUSED
 
@@ -57,6 +56,8 @@ class GateReport:
 
     def to_junit(self) -> str:
         """A JUnit test suite with a test case for each check (https://github.com/testmoapp/junitxml)."""
+        from xml.etree import ElementTree  # nosec B405: it only writes here
+
         suite = ElementTree.Element("testsuite", name=f"hallmark.{self.command}", tests=str(max(1, len(self.checks))))
         for check in self.checks or (self._as_check(),):
             case = ElementTree.SubElement(suite, "testcase", classname=f"hallmark.{self.command}", name=check.name)

@@ -1,9 +1,10 @@
 """Puts layers of files on top of a base image without unpacking it, as an OCI image layout.
 
 https://github.com/opencontainers/image-spec (manifest.md, config.md, layer.md, image-layout.md)
-Only the base's manifest and configuration are read. A layer is a tar archive whose bytes depend on nothing but names,
-modes and contents of its files: it is dated 1970, owned by root, and not packed, for what a packer writes changes with
-its version. So the same model gives the same layer, whichever commit, folder or machine it comes from.
+Only the base's manifest and configuration are read; of a list of images, those of each that is wanted. A layer is a tar
+archive whose bytes depend on nothing but names, modes and contents of its files: it is dated 1970, owned by root, and
+not packed, for what a packer writes changes with its version. So the same model gives the same layer, whichever commit,
+folder, machine or platform it is for.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import platform
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,18 +20,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, cast
 
 from hallmark.errors import BadInputError
+from hallmark.files import DIGEST
+from hallmark.platforms import PROPERTIES, covers, name_of
 
-INDEXES = (
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-)
 OCI, DOCKER = "application/vnd.oci.image.", "application/vnd.docker."
 _TO_OCI = {
     f"{DOCKER}image.rootfs.diff.tar.gzip": f"{OCI}layer.v1.tar+gzip",
     f"{DOCKER}image.rootfs.diff.tar": f"{OCI}layer.v1.tar",
 }
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-"""What Linux calls a machine, and what images call it; others have one name."""
 REF = "it"
 """The image's name inside its layout."""
 
@@ -60,47 +56,76 @@ class Settings:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
-def platform_digest(index: Mapping[str, Any], *, machine: str | None = None) -> str | None:
-    """The digest of this machine's image in a list of images; None where `index` is a single image.
+@dataclass(frozen=True, kw_only=True)
+class Base:
+    """An image to lay layers on."""
+
+    manifest: Mapping[str, Any]
+    config: Mapping[str, Any]
+    platform: Mapping[str, Any] | None = None
+    """As the list tells it that has the image; None: it is by itself, and so will be what is laid on it."""
+
+
+def of_list(index: Mapping[str, Any], wanted: str) -> tuple[dict[str, Any], str]:
+    """The platform and the digest of the image for `wanted` in a list of images; the first, where there are variants.
 
     Raises:
-        BadInputError: the list has none for this machine.
+        BadInputError: the list has none.
     """
-    if "manifests" not in index and index.get("mediaType") not in INDEXES:
-        return None
-    machine = machine or platform.machine()
-    wanted = ("linux", ARCHITECTURES.get(machine, machine))
     entries = [entry for entry in index.get("manifests") or [] if isinstance(entry, dict)]
     for entry in entries:
-        told = entry.get("platform") or {}
-        if (told.get("os"), told.get("architecture")) == wanted:
-            return str(entry.get("digest"))
+        if covers(wanted, name_of(entry.get("platform"))) and DIGEST.fullmatch(str(entry.get("digest"))):
+            return {key: entry["platform"][key] for key in PROPERTIES if key in entry["platform"]}, str(entry["digest"])
+    found = ", ".join(sorted(filter(None, (name_of(entry.get("platform")) for entry in entries)))[:8])
     raise BadInputError(
-        f"the base image has nothing for {'/'.join(wanted)}",
+        f"the base image has nothing for {wanted}{found and f', but for {found}'}",
         solution="name a base image that was made for the machines that models are delivered on",
     )
 
 
-def assemble(
-    base_manifest: Mapping[str, Any],
-    base_config: Mapping[str, Any],
-    layers: Sequence[Layer],
-    settings: Settings,
-    folder: Path,
-) -> str:
-    """Write an OCI layout with the new image to the new `folder`, without the base's layers; returns its digest.
+@dataclass(frozen=True, kw_only=True)
+class Assembled:
+    """What is in a layout."""
+
+    digest: str
+    platforms: Mapping[str, str]
+    """Of a list of images: the digest of each, by its platform; empty of a single image."""
+
+
+def assemble(bases: Sequence[Base], layers: Sequence[Layer], settings: Settings, folder: Path) -> Assembled:
+    """Write an OCI layout to the new `folder`, without the bases' layers.
+
+    It has one image, where there is one base by itself; else a list of images, one on each base, in their order.
 
     Raises:
-        BadInputError: the base has a layer of a kind that an OCI manifest cannot name.
+        BadInputError: a base has a layer of a kind that an OCI manifest cannot name.
     """
     blobs = folder / "blobs" / "sha256"
     blobs.mkdir(parents=True)
-    config = json.loads(json.dumps(base_config))
-    described = [_as_oci(layer) for layer in base_manifest["layers"]]
+    written = [(layer, _write_layer(layer, blobs)) for layer in layers]
+    images = [_image(base, written, settings, blobs) for base in bases]
+    top, platforms = images[0], {}
+    if bases[0].platform is not None:
+        manifests = [{**one, "platform": base.platform} for one, base in zip(images, bases, strict=True)]
+        platforms = {name_of(one["platform"]): str(one["digest"]) for one in manifests}
+        content = {"manifests": manifests, "annotations": dict(settings.annotations)}
+        index = {"schemaVersion": 2, "mediaType": f"{OCI}index.v1+json", **content}
+        top = {"mediaType": index["mediaType"], **_write(_json(index), blobs)}
+    named = {**top, "annotations": {"org.opencontainers.image.ref.name": REF}}
+    (folder / "index.json").write_bytes(_json({"schemaVersion": 2, "manifests": [named]}))
+    (folder / "oci-layout").write_bytes(_json({"imageLayoutVersion": "1.0.0"}))
+    return Assembled(digest=str(top["digest"]), platforms=platforms)
+
+
+def _image(
+    base: Base, layers: Sequence[tuple[Layer, Mapping[str, Any]]], settings: Settings, blobs: Path
+) -> dict[str, Any]:
+    """Write the manifest and the configuration of one image, and return what describes it."""
+    config = json.loads(json.dumps(base.config))
+    described = [_as_oci(layer) for layer in base.manifest["layers"]]
     created = datetime.fromtimestamp(settings.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     config.setdefault("history", [])
-    for layer in layers:
-        written = _write_layer(layer, blobs)
+    for layer, written in layers:
         described.append({"mediaType": f"{OCI}layer.v1.tar", **written})
         config["rootfs"]["diff_ids"].append(written["digest"])
         config["history"].append({"created": created, "created_by": layer.created_by})
@@ -113,11 +138,7 @@ def assemble(
         "layers": described,
         "annotations": dict(settings.annotations),
     }
-    top = _write(_json(manifest), blobs)
-    named = {"mediaType": manifest["mediaType"], **top, "annotations": {"org.opencontainers.image.ref.name": REF}}
-    (folder / "index.json").write_bytes(_json({"schemaVersion": 2, "manifests": [named]}))
-    (folder / "oci-layout").write_bytes(_json({"imageLayoutVersion": "1.0.0"}))
-    return str(top["digest"])
+    return {"mediaType": manifest["mediaType"], **_write(_json(manifest), blobs)}
 
 
 def _configure(config: dict[str, Any], settings: Settings) -> None:

@@ -25,11 +25,12 @@ def builder(source: Path, model: Model) -> Builder:
     if said == "containerfile" or model.image.containerfile is not None:
         return "containerfile"
     if said is None and (source / CONTAINERFILE).is_file():
-        if model.image.model == "fetched":
+        wants = {"the model fetched": model.image.model == "fetched", "several platforms": bool(model.image.platforms)}
+        if asked := [what for what, wanted in wants.items() if wanted]:
             raise BadInputError(
-                f"the repository has a {CONTAINERFILE}, and hallmark.yaml wants the model fetched, which is what "
-                "Hallmark's own server does",
-                solution="add `builder: server` to image in hallmark.yaml, or take `model: fetched` out of it",
+                f"the repository has a {CONTAINERFILE}, and hallmark.yaml wants {' and '.join(asked)}, which only "
+                "images of Hallmark's own server know",
+                solution="add `builder: server` to image in hallmark.yaml, or take that out of it",
             )
         return "containerfile"
     if said is None:

@@ -2,8 +2,8 @@
 
 It is a manifest with one layer, the model's file as it is, so that a registry has the model under the very digest that
 image, verdict and server know: `/v2/REPOSITORY/blobs/DIGEST` (OCI distribution specification). The format is the CNCF's
-ModelPack (https://github.com/modelpack/model-spec). The manifest says nothing that could differ for the same model, so
-that its tag never moves.
+ModelPack (https://github.com/modelpack/model-spec). The manifest says nothing but what the model is, so that the next
+commit with the same one finds it there; and its tag is its own digest, so that it never moves.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hallmark import image_labels
-from hallmark.errors import BadInputError
+from hallmark.errors import BadInputError, ToolFailedError
 from hallmark.files import DIGEST, require_digest, sha256_bytes, sha256_file
 from hallmark.gate_report import Check
 from hallmark.image_assembly import OCI, REF
@@ -27,9 +27,12 @@ WEIGHTS = f"{MODEL}weight.v1.raw"
 FILE_PATH = "org.cncf.model.filepath"
 
 
-def tag(model_digest: str) -> str:
-    """What the artefact is called in its repository; registries remove what has no tag."""
-    return f"model-{model_digest.removeprefix('sha256:')}"
+def tag(artifact: str) -> str:
+    """What the artefact with this digest is called in its repository; registries remove what has no tag.
+
+    Not by the model's digest: one file may be two models' or two formats', and the manifest, which says so, another.
+    """
+    return f"model-{artifact.removeprefix('sha256:')}"
 
 
 def push(model: Path, digest: str, *, name: str, target: str, registry: skopeo.Registry) -> str:
@@ -47,7 +50,7 @@ def push(model: Path, digest: str, *, name: str, target: str, registry: skopeo.R
     with tempfile.TemporaryDirectory(prefix="hallmark-artifact-") as scratch:
         folder = Path(scratch) / "layout"
         made = _layout(folder, model, digest, name)
-        skopeo.push_layout(folder, REF, target, tag(digest), registry, digest=made)
+        skopeo.push_layout(folder, REF, target, tag(made), registry, digest=made)
     return made
 
 
@@ -58,7 +61,7 @@ def of(labels: Mapping[str, str], repository: str) -> Image | None:
         BadInputError: the label names none.
     """
     found = labels.get(image_labels.MODEL_ARTIFACT)
-    if found is None:
+    if not found:
         return None
     if not DIGEST.fullmatch(found):
         raise BadInputError(
@@ -67,23 +70,56 @@ def of(labels: Mapping[str, str], repository: str) -> Image | None:
     return image(repository, found)
 
 
-def model_check(artifact: Image, model_digest: str, registry: skopeo.Registry) -> Check:
-    """Whether the artefact holds the model that was judged, and nothing else. Raises ToolFailedError."""
-    layers = skopeo.manifest(artifact, registry).get("layers")
-    found = [str(layer.get("digest"))[:100] for layer in layers or [] if isinstance(layer, dict)]
+def look(
+    labels: Mapping[str, str], repository: str, model_digest: str, registry: skopeo.Registry
+) -> tuple[Image | None, list[Check]]:
+    """As `of`, and whether the artefact holds the model that was judged, and nothing else.
+
+    Labels are what somebody wrote: one that leads to nothing, or to something else, is a check that failed.
+
+    Raises:
+        ToolFailedError: the registry does not answer or does not let us in.
+    """
+    try:
+        artifact = of(labels, repository)
+    except BadInputError as error:
+        return None, [_check(error.message, model_digest)]
+    if artifact is None:
+        return None, []
+    try:
+        found = _held(artifact, registry)
+    except ToolFailedError as error:
+        # Asked for a blob as for a manifest, some registries tell a failure of their own: so of `distribution` 2.8.
+        if not isinstance(error, skopeo.NoSuchImageError) and not skopeo.lacks(
+            repository, tag(artifact.digest), registry
+        ):
+            raise
+        found = f"the registry has no {artifact}"
+    return artifact, [_check(found, model_digest)]
+
+
+def _check(found: str, model_digest: str) -> Check:
     return Check(
-        name="model beside the image",
-        passed=found == [model_digest],
-        value=", ".join(found[:3]) or "none",
-        limit=f"equal to {model_digest}",
+        name="model beside the image", passed=found == model_digest, value=found, limit=f"equal to {model_digest}"
     )
 
 
+def _held(artifact: Image, registry: skopeo.Registry) -> str:
+    """The digest of the one model that the artefact is, or else in words what it is."""
+    told = skopeo.manifest(artifact, registry)
+    layers = told.get("layers")
+    if told.get("mediaType", skopeo.MANIFESTS[0]) != skopeo.MANIFESTS[0] or not isinstance(layers, list):
+        return f"no manifest of a model, but {str(told.get('mediaType'))[:100]}"
+    if not skopeo.are_layers(layers, (WEIGHTS,)):
+        return "something else than files of models"
+    return ", ".join(layer["digest"] for layer in layers[:3])
+
+
 def _require_model(artifact: Image, model_digest: str, registry: skopeo.Registry) -> None:
-    found = model_check(artifact, model_digest, registry)
-    if not found.passed:
+    found = _held(artifact, registry)
+    if found != model_digest:
         raise BadInputError(
-            f"{artifact} holds {found.value}, and not the model {model_digest}", solution="build the image anew"
+            f"{artifact} holds {found}, and not the model {model_digest}", solution="build the image anew"
         )
 
 
@@ -97,7 +133,7 @@ def publish(
         ToolFailedError: one of the registries does not answer or does not let us in.
     """
     _require_model(artifact, model_digest, registry)
-    skopeo.copy(artifact, registry, target, tag(model_digest), target_registry)
+    skopeo.copy(artifact, registry, target, tag(artifact.digest), target_registry)
 
 
 def take_out(

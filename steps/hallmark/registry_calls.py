@@ -34,6 +34,7 @@ BROKEN = (
 )
 TRANSIENT = re.compile(f"{RATE}|{BUSY}|{BROKEN}")
 
+MISSING = "there is no such image: check the repository and the digest, and whether a clean-up has taken it away"
 SOLUTIONS: Sequence[tuple[str, str]] = (
     (
         "retrieving cert",
@@ -68,10 +69,7 @@ SOLUTIONS: Sequence[tuple[str, str]] = (
         r"blob[ _]unknown|unknown blob|blob unknown to registry",
         "the registry has lost a layer that it promised: end a clean-up that runs there, then deliver the commit again",
     ),
-    (
-        r"manifest[ _]unknown|name[ _]unknown|not found|\b404\b",
-        "there is no such image: check the repository and the digest, and whether a clean-up has taken it away",
-    ),
+    (r"manifest[ _]unknown|name[ _]unknown|not found|\b404\b", MISSING),
     (r"connection refused|no route to host", "see whether the registry runs, and whether its address is right"),
     (r"no such host", "correct the registry's address, or see whether names are found where this runs"),
     (BUSY, "the registry itself fails: see its log and its storage, then run again"),
@@ -134,6 +132,17 @@ def solution(done: process.Completed) -> str:
     """What to do about what the tool says; empty where that is not known."""
     said = _said(done)
     return next((what for words, what in SOLUTIONS if re.search(words, said)), "")
+
+
+def missing(done: process.Completed) -> bool:
+    """Whether the registry says, for good, that it has no such image; all else that a tool says may be its own fault.
+
+    >>> missing(process.Completed(exit_code=1, stdout="", stderr="reading manifest latest in x/y: manifest unknown"))
+    True
+    >>> missing(process.Completed(exit_code=1, stdout="", stderr="manifest unknown: authentication required"))
+    False
+    """
+    return done.exit_code != 0 and not transient(done) and solution(done) == MISSING
 
 
 def _said(done: process.Completed) -> str:

@@ -12,8 +12,9 @@ from hallmark.errors import BadInputError
 from hallmark.files import DIGEST, inside
 from hallmark.gate_report import Check
 from hallmark.judgement import needed_by_ratio
-from hallmark.tools.cosign import Cosign, Log, cosign, key_bytes
-from hallmark.verdict import CLOCK_SKEW, Metric, Verdict, VerdictChampion
+from hallmark.platforms import tested_check
+from hallmark.tools.cosign import Cosign, Log, Version, cosign, key_bytes
+from hallmark.verdict import CLOCK_SKEW, Metric, Verdict, VerdictChampion, VerdictImage
 
 CHAMPION = "champion"
 POLICIES = "policies"
@@ -46,7 +47,13 @@ def verdict_checks(
             value="passed" if verdict.passed else "refused",
             detail=f"the judge said no to: {', '.join(failed)}" if failed else "",
         ),
-        _equal("verdict's image", verdict.image.digest, image_digest),
+        Check(
+            name="verdict's image",
+            passed=verdict.image.means(image_digest),
+            value=verdict.image.digest,
+            limit=f"equal to {image_digest}, or a list that has it",
+        ),
+        *platform_checks(verdict.image, policy),
         age_check(verdict, policy, now),
         _policy_check(verdict, policy_digest, trusted),
         _equal("verdict's model name", verdict.model.name, policy.metadata.name),
@@ -68,6 +75,13 @@ def verdict_checks(
             limit=f"at most {policy.data.maximum_overlap:g}",
         ),
     ]
+
+
+def platform_checks(image: VerdictImage, policy: Policy) -> list[Check]:
+    """Whether a list of images was called on each of its platforms that the policy wants tested; no check of one
+    image."""
+    allowed = policy.image.untested_platforms
+    return [tested_check(image.platforms, image.tested, allowed)] if image.platforms else []
 
 
 def age_check(verdict: Verdict, policy: Policy, now: datetime) -> Check:
@@ -131,9 +145,12 @@ def public_keys(policy: Policy, folder: Path) -> dict[str, Path]:
     return found
 
 
-def cosign_for(policy: Policy, folder: Path, authfile: Path, *, tls_verify: bool) -> Cosign:
+def cosign_for(
+    policy: Policy, folder: Path, authfile: Path, *, tls_verify: bool, version: Version | None = None
+) -> Cosign:
     """The cosign on PATH, for how the policy in `folder` wants signatures kept and logged. Raises as `cosign` does."""
-    return cosign(authfile, tls_verify=tls_verify, kept=policy.signing.format, log=transparency_log(policy, folder))
+    log = transparency_log(policy, folder)
+    return cosign(authfile, tls_verify=tls_verify, kept=policy.signing.format, log=log, version=version)
 
 
 def transparency_log(policy: Policy, folder: Path) -> Log | None:

@@ -10,15 +10,17 @@ from __future__ import annotations
 import importlib.resources
 import json
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from hallmark import image_labels, model_artifact
 from hallmark.documents.model import Model
+from hallmark.errors import BadInputError
 from hallmark.files import require_digest, sha256_file
-from hallmark.image_assembly import REF, Layer, Settings, assemble, platform_digest
+from hallmark.image_assembly import REF, Assembled, Base, Layer, Settings, assemble, of_list
 from hallmark.image_reference import Image, image
+from hallmark.platforms import this_machine
 from hallmark.tools import skopeo
 
 FOLDER = "/app"
@@ -39,13 +41,14 @@ def build_and_push(
     labels: Mapping[str, str],
     created: int,
     beside: Mapping[str, bytes] | None = None,
-) -> str:
-    """Make the image, push it to the repository `target` under `tag`, and return its digest.
+) -> Assembled:
+    """Make the image, or the list of images, and push it to the repository `target` under `tag`.
 
     A model that is to be fetched is pushed there as well, as an artefact of its own, which a label names.
 
     Args:
-        base: an image, or a list of images of which this machine's is taken.
+        base: an image; or a list of images, of which this machine's is taken, or all that the model is for
+            (`image.platforms`), which then become a list.
         model: the model's file; its digest is computed from what was copied.
         created: seconds since 1970 that the image is dated.
         beside: files for the model's folder: its signature, which the server verifies where the deployment tells it a
@@ -55,20 +58,15 @@ def build_and_push(
         BadInputError: the model is another one, or the base cannot be built on.
         ToolFailedError: a registry does not answer or does not let us in.
     """
-    manifest = skopeo.manifest(base, registry)
-    if found := platform_digest(manifest):
-        single = image(base.repository, found)
-        manifest = skopeo.manifest(single, registry)
-    else:
-        single = base
-    config = skopeo.configuration(single, registry)
+    bases = _bases(base, description.image.platforms, registry)
     if description.image.model == "fetched":
         artifact = model_artifact.push(
             model, model_digest, name=description.metadata.name, target=target, registry=registry
         )
         labels = {**labels, image_labels.MODEL_ARTIFACT: artifact}
-    # Under a tag of its own, for registries remove what has none. What the repository has is not sent again.
-    skopeo.copy(single, registry, target, f"base-{single.digest.removeprefix('sha256:')[:12]}", registry)
+    for single in bases:
+        # Under a tag of its own, for registries remove what has none. What the repository has is not sent again.
+        skopeo.copy(single, registry, target, f"base-{single.digest.removeprefix('sha256:')[:12]}", registry)
     with tempfile.TemporaryDirectory(prefix="hallmark-layout-") as scratch:
         settings = Settings(
             created=created,
@@ -86,9 +84,32 @@ def build_and_push(
             files = {f"{FOLDER}/model/{name}": content for name, content in beside.items()}
             layers.append(Layer(files=files, created_by="hallmark build-image: model's signature"))
         layout = Path(scratch) / "layout"
-        digest = assemble(manifest, config, layers, settings, layout)
-        skopeo.push_layout(layout, REF, target, tag, registry, digest=digest)
-    return digest
+        made = assemble(list(bases.values()), layers, settings, layout)
+        skopeo.push_layout(layout, REF, target, tag, registry, digest=made.digest)
+    return made
+
+
+def _bases(base: Image, platforms: Sequence[str], registry: skopeo.Registry) -> dict[Image, Base]:
+    """The images to lay layers on, with a platform each where there are to be several."""
+    manifest = skopeo.manifest(base, registry)
+    several = len(platforms) > 1
+    if not skopeo.is_list(manifest):
+        if several:
+            raise BadInputError(
+                f"hallmark.yaml wants images for {', '.join(platforms)}, and the base {base} is for one platform",
+                solution="start the run with the digest of a list of images, or leave image.platforms out",
+            )
+        return {base: Base(manifest=manifest, config=skopeo.configuration(base, registry))}
+    found = {}
+    for wanted in platforms or [this_machine()]:
+        told, digest = of_list(manifest, wanted)
+        single = image(base.repository, digest)
+        found[single] = Base(
+            manifest=skopeo.manifest(single, registry),
+            config=skopeo.configuration(single, registry),
+            platform=told if several else None,
+        )
+    return found
 
 
 def manifest_annotations(labels: Mapping[str, str], base: Image, created: int) -> dict[str, str]:

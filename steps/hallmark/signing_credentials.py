@@ -11,12 +11,11 @@ from pathlib import Path
 from hallmark.documents.policy import Policy
 from hallmark.errors import BadInputError
 from hallmark.gate_report import Check
+from hallmark.key_folder import FULCIO, TOKEN, private_key
 from hallmark.release import accepted_policies, names_of, public_keys
 from hallmark.signatures import signers
-from hallmark.signing_keys import KEY, PASSWORD, POLICIES
-from hallmark.tools.cosign import KEY_URI, Certified, PrivateKey, Signer, Signing, public_key
-
-URI, TOKEN, FULCIO = "key-uri", "identity-token", "fulcio-url"
+from hallmark.signing_keys import POLICIES
+from hallmark.tools.cosign import Certified, PrivateKey, Signer, Signing, public_key
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,35 +38,33 @@ class SigningKey:
 
 
 def open_key(folder: Path, policy: Policy, policy_folder: Path) -> SigningKey:
-    """What is in `folder` beside `policies`: a key with its password, a key's URI, or an identity and who certifies it.
+    """What is in `folder`, opened.
 
     Raises:
-        BadInputError: one of them or `policies` is missing, there are several, the URI is of an unknown kind, or the
-            policy knows nobody without a key.
-        ToolFailedError: the password is not the key's, or the key's service does not answer or let us in.
+        BadInputError: as `key_folder.private_key` and `signing_key`.
+        ToolFailedError: as `cosign.public_key`.
     """
-    kinds = {KEY: [KEY, PASSWORD], URI: [URI], TOKEN: [TOKEN, FULCIO]}
-    there = [name for name in kinds if (folder / name).is_file()]
-    if len(there) > 1:
-        raise BadInputError(
-            f"the signing key's folder has {' and '.join(there)}", solution="keep the one that is to sign"
-        )
-    needed = [*kinds[there[0] if there else KEY], POLICIES]
-    missing = [name for name in needed if not (folder / name).is_file()]
-    if missing:
-        raise BadInputError(
-            f"the signing key's folder has no {' and no '.join(missing)}",
-            solution="let the key's owner put cosign.key, cosign.password (or key-uri, or identity-token and "
-            "fulcio-url, instead of both) and policies (accepted policy digests, one a line) there",
-        )
+    private = private_key(folder)
+    return signing_key(folder, policy, policy_folder, None if private is None else (private, public_key(private)))
+
+
+def signing_key(folder: Path, policy: Policy, policy_folder: Path, opened: tuple[PrivateKey, str] | None) -> SigningKey:
+    """What is in `folder`, with the policies that its owner accepts.
+
+    Args:
+        opened: the key and its public part; None where it is an identity.
+
+    Raises:
+        BadInputError: the list of policies cannot be read, the identity is none, or the policy knows nobody without a
+            key.
+    """
     policies = accepted_policies(folder / POLICIES, "the signing key")
-    if there == [TOKEN]:
-        known = {name: signer for name, signer in signers(policy, policy_folder).items() if signer.issuer}
-        private = _certified(folder, known, policy)
-        accepted = {name: signer for name, signer in known.items() if signer.issuer == private.issuer}
-        return SigningKey(private=private, policies=policies, accepted=accepted)
-    key = _managed(folder) if there == [URI] else _own(folder)
-    return SigningKey(private=key, public=public_key(key), policies=policies)
+    if opened is not None:
+        return SigningKey(private=opened[0], public=opened[1], policies=policies)
+    known = {name: signer for name, signer in signers(policy, policy_folder).items() if signer.issuer}
+    private = _certified(folder, known, policy)
+    accepted = {name: signer for name, signer in known.items() if signer.issuer == private.issuer}
+    return SigningKey(private=private, policies=policies, accepted=accepted)
 
 
 def key_checks(key: SigningKey, policy: Policy, folder: Path, policy_digest: str) -> list[Check]:
@@ -116,22 +113,3 @@ def _issuer(token: Path) -> str:
             f"{TOKEN} in the signing key's folder is no identity token",
             solution="let its owner put a fresh one there, for the audience that Fulcio wants: kubectl create token",
         ) from error
-
-
-def _own(folder: Path) -> PrivateKey:
-    password = (folder / PASSWORD).read_text(encoding="utf-8").rstrip("\r\n")
-    return PrivateKey(reference=str(folder / KEY), password=password)
-
-
-def _managed(folder: Path) -> PrivateKey:
-    uri = (folder / URI).read_text(encoding="utf-8").strip()
-    if not KEY_URI.fullmatch(uri):
-        raise BadInputError(
-            f"{URI} in the signing key's folder names no key that cosign knows",
-            solution="write k8s://namespace/secret, or a URI that begins with awskms://, gcpkms://, azurekms:// or "
-            "hashivault://",
-        )
-    password = folder / PASSWORD
-    return PrivateKey(
-        reference=uri, password=password.read_text(encoding="utf-8").rstrip("\r\n") if password.is_file() else ""
-    )

@@ -16,6 +16,7 @@ from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError, Wit
 
 from hallmark.documents.loading import Document
 from hallmark.documents.mistakes import first_of
+from hallmark.documents.rules_image import Platform
 from hallmark.documents.rules_inputs import Digest
 from hallmark.documents.rules_model import Place
 from hallmark.errors import BadInputError
@@ -83,7 +84,15 @@ class VerdictData(Document):
 
 class VerdictImage(Document):
     repository: str = Field(description="Where the candidate was pushed.")
-    digest: Digest
+    digest: Digest = Field(description="Of the image, or of the list of images.")
+    platforms: dict[Platform, Digest] = Field(
+        default={}, description="Of a list: the digest of each image in it, by platform; empty of a single image."
+    )
+    tested: Platform | None = Field(default=None, description="The machine on which its container was called.")
+
+    def means(self, digest: str) -> bool:
+        """Whether the verdict is about the image with this digest: by itself, or as one of a list."""
+        return digest == self.digest or digest in self.platforms.values()
 
 
 class Metric(Document):

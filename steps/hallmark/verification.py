@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ from hallmark.documents.policy import Policy
 from hallmark.documents.rules_signing import Attestation
 from hallmark.errors import BadInputError
 from hallmark.gate_report import Check
+from hallmark.image_parts import Part
 from hallmark.image_reference import Image
 from hallmark.release import verdict_checks
 from hallmark.signatures import attested, nothing, signature_checks
@@ -28,6 +30,22 @@ class Asked:
     policy_digest: str
     commit: str | None = None
     model_digest: str | None = None
+
+
+def release_checks(
+    tool: Cosign, whole: Image, parts: Sequence[Part], known: Mapping[str, Signer], asked: Asked
+) -> list[Check]:
+    """The checks on an image; of a list also those on every image in it, as if that were deployed alone.
+
+    Args:
+        parts: what `whole` stands for (`image_parts.parts_of`).
+    """
+    checks = image_checks(tool, whole, known, asked)
+    for part in parts:
+        if part.image != whole:
+            found = image_checks(tool, part.image, known, asked)
+            checks += [dataclasses.replace(check, name=f"{part.platform}: {check.name}") for check in found]
+    return checks
 
 
 def image_checks(tool: Cosign, image: Image, known: Mapping[str, Signer], asked: Asked) -> list[Check]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import platform
+import re
+import sys
 from collections.abc import Iterable
-from importlib import metadata
+from pathlib import Path
 
 from hallmark import __version__
 
@@ -24,15 +25,24 @@ LIBRARIES = (
 
 def installed() -> dict[str, str]:
     """Hallmark's, Python's and the libraries' versions by name; a library that is not installed is left out."""
+    import platform
+
     return {"hallmark": __version__, "python": platform.python_version(), **of(LIBRARIES)}
 
 
 def of(names: Iterable[str]) -> dict[str, str]:
-    """The libraries' versions by name; one that is not installed is left out."""
-    found = {}
-    for name in names:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
+    """The libraries' versions by name; one that is not installed is left out.
+
+    Installers write both into a folder's name, `NAME-VERSION.dist-info` (Python's "recording installed projects");
+    importlib.metadata would read the whole text of each library's metadata for it.
+    """
+    there: dict[str, str] = {}
+    for folder in sys.path:
+        for entry in Path(folder).glob("*.dist-info"):
+            name, _, version = entry.name.removesuffix(".dist-info").partition("-")
+            there.setdefault(_normal(name), version)
+    return {name: there[_normal(name)] for name in names if _normal(name) in there}
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()

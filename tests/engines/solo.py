@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -16,17 +16,29 @@ from engines.scenario import Finished, Given, Scenario
 SECONDS = 60
 
 
-def run(scenario: Scenario, places: Mapping[str, object], folder: Path) -> Finished:
-    """Run a scenario; the run's folder and podman's storage are made in `folder`."""
+def run(
+    scenario: Scenario,
+    places: Mapping[str, object],
+    folder: Path,
+    *,
+    tools: Sequence[Path] = (),
+    seconds: int = SECONDS,
+) -> Finished:
+    """Run a scenario; the run's folder and podman's storage are made in `folder`.
+
+    Args:
+        tools: folders that stand in for a step's image, beside the machine's own.
+    """
     run_dir = folder / "run"
     what = ["start", scenario.start] if scenario.start else ["run"]
     argv = [*what, "-f", str(scenario.file), "--run-dir", str(run_dir), "-o", "yaml"]
+    argv += [f"--tools={tool}" for tool in tools]
     with storage(folder / "images") as images:
         done = subprocess.run(
             [sys.executable, "-m", "tkn_solo.cli", *argv, f"--image-store={images}", *_flags(scenario.given(places))],
             capture_output=True,
             text=True,
-            timeout=SECONDS,
+            timeout=seconds,
             check=False,
             # Something in the environment that no step may see.
             env={**os.environ, "LEAKED": "from-the-outside"},

@@ -25,7 +25,11 @@ SECONDS = 180
 USER = 1000650000
 """The user of tkn-solo's steps, as OpenShift would choose one for a namespace."""
 
-PLACEHOLDERS = {"registry.example/any": "check-code", "registry.example/buildah": "build-image"}
+PLACEHOLDERS = {
+    "registry.example/any": "check-code",
+    "registry.example/buildah": "build-image",
+    "registry.example/delivery": "update-manifest",
+}
 """Image in a scenario to the installed Task whose first step's image stands for it."""
 
 Object = dict[str, Any]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +21,6 @@ from laptop.delivery import Delivery, Project, deliver, set_up
 from laptop.repositories import head, publish
 from laptop.setup import ROOT
 from services.s3 import SECRET_KEY, s3_server
-
-
-@pytest.fixture(scope="session")
-def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[world.World]:
-    state = tmp_path_factory.mktemp("world")
-    try:
-        with world.running(state, print) as found:
-            yield found
-    finally:
-        registry.stop(state / "registries/candidates")
-        registry.stop(state / "registries/releases")
 
 
 def released(project: Project) -> list[str]:

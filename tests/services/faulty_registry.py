@@ -135,8 +135,8 @@ def door(registry: Registry, folder: Path, *, certificate: Path | None = None) -
         yield found
 
 
-def authority(folder: Path) -> Path:
-    """A new authority of one's own: `ca.crt` in `folder`, and `server.pem` for this host by it."""
+def authority(folder: Path, names: str = f"IP:{HOST}") -> Path:
+    """A new authority of one's own: `ca.crt` in `folder`, and `server.pem` by it for `names`, by default this host."""
     folder.mkdir(exist_ok=True)
 
     def openssl(*arguments: str) -> None:
@@ -145,7 +145,7 @@ def authority(folder: Path) -> Path:
     new = ["req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
     openssl(*new, "-x509", "-days", "2", "-subj", "/CN=A bank's own", "-keyout", "ca.key", "-out", "ca.crt")
     openssl(*new, "-subj", "/CN=registry", "-keyout", "server.key", "-out", "server.csr")
-    (folder / "names").write_text(f"subjectAltName=IP:{HOST}\n")
+    (folder / "names").write_text(f"subjectAltName={names}\n")
     signed = ["-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "2", "-extfile", "names"]
     openssl("x509", "-req", "-in", "server.csr", *signed, "-out", "server.crt")
     (folder / "server.pem").write_text((folder / "server.crt").read_text() + (folder / "server.key").read_text())

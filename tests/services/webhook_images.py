@@ -67,7 +67,7 @@ class Repository:
     def attested(self, digest: str) -> dict[str, Any]:
         """What is attested of an image, by cosign's older format: predicate type to predicate."""
         found = {}
-        for layer in json.loads(self.manifest(_tag(digest, "att")))["layers"]:
+        for layer in json.loads(self.manifest(tag_of(digest, "att")))["layers"]:
             payload = json.loads(self.blob(layer["digest"]))["payload"]
             statement = json.loads(base64.b64decode(payload))
             found[statement["predicateType"]] = statement["predicate"]
@@ -76,7 +76,7 @@ class Repository:
     def copy_what_is_said(self, of: str, to: str) -> None:
         """Put an image's signature and attestations beside another image, as they are."""
         for kind in ("sig", "att"):
-            self.put(_tag(to, kind), self.manifest(_tag(of, kind)))
+            self.put(tag_of(to, kind), self.manifest(tag_of(of, kind)))
 
     def sign(self, digest: str, key: KeyPair) -> None:
         """Sign by hand, past sign-image and all its checks."""
@@ -130,6 +130,6 @@ def _digest(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-def _tag(digest: str, kind: str) -> str:
+def tag_of(digest: str, kind: str) -> str:
     """Where cosign keeps what is said of an image."""
     return f"{digest.replace(':', '-')}.{kind}"

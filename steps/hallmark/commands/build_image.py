@@ -36,6 +36,7 @@ from hallmark.gate_report import Check, decide
 from hallmark.image_builder import builder
 from hallmark.image_builder import containerfile as containerfile_of
 from hallmark.image_reference import Image, image, parse_image
+from hallmark.platforms import as_text, covers, tested_check, this_machine
 from hallmark.registry_auth import docker_config
 from hallmark.served_image import build_and_push, manifest_annotations
 from hallmark.tools import skopeo
@@ -57,6 +58,10 @@ LOG = "build.log"
 """Beside the report: what the build printed, for its author."""
 LOG_CHARACTERS = 1 << 20
 TAIL_LINES = 12
+UNTESTED = (
+    "take the platform out of image.platforms in hallmark.yaml, or ask the validators whether it may go untested "
+    "(image.untestedPlatforms in the policy)"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +93,11 @@ class Params:
 @dataclass(frozen=True, kw_only=True)
 class Results:
     image_url: str | None = result("Repository of the pushed image", name="IMAGE_URL")
-    image_digest: str | None = result("Digest of the pushed image", name="IMAGE_DIGEST")
+    image_digest: str | None = result("Digest of the pushed image, or list of images", name="IMAGE_DIGEST")
+    image_platforms: str | None = result(
+        "Of a list of images: the digest of each, `linux/amd64=sha256:...` with blanks between them; empty where it is "
+        "one image"
+    )
 
 
 def run(params: Params, context: Context) -> Outcome:
@@ -123,6 +132,10 @@ def run(params: Params, context: Context) -> Outcome:
         said = f"the model's folder is not signed as the policy asks: {signed.check.value}"
         return _before_refused(params, base, before, said, signed_model.SOLUTION)
     if builder(params.source, description) == "server":
+        if (several := _platforms(description, rules)) and not several.passed:
+            said = f"the policy does not allow an image for machines on which it was not tested: {several.value}"
+            return _before_refused(params, base, [*before, several], said, UNTESTED)
+        before += [several] if several else []
         return _serve(params, base, description, before, signed.beside, context)
     with tempfile.TemporaryDirectory(prefix="hallmark-context-") as scratch:
         folder = Path(scratch) / "context"
@@ -171,7 +184,7 @@ def _build(
             return _refused(params, base, output)
         context.say(f"pushing to {params.candidate_image}")
         digest = buildah.push(NAME, params.candidate_image, params.commit)
-    return _passed(params, base, image(params.candidate_image, digest), name, before)
+    return _passed(params, base, image(params.candidate_image, digest), name, before, {})
 
 
 def _serve(
@@ -186,7 +199,7 @@ def _serve(
     context.say(f"no Containerfile is used: Hallmark's model server on {base}")
     file = _model_file(params.model, description)
     with docker_config(params.credential) as authfile:
-        digest = build_and_push(
+        made = build_and_push(
             base,
             params.candidate_image,
             params.commit,
@@ -198,7 +211,27 @@ def _serve(
             created=params.commit_time,
             beside=beside,
         )
-    return _passed(params, base, image(params.candidate_image, digest), "Hallmark's model server", before)
+    built = image(params.candidate_image, made.digest)
+    return _passed(params, base, built, "Hallmark's model server", before, made.platforms)
+
+
+def _platforms(description: Model, rules: ImageRules) -> Check | None:
+    """Whether the image may be for all platforms that its maker wants, of which this machine, which tests it, is one.
+
+    verify-model asks the same of the platforms that the image has; here it is told early.
+
+    Raises:
+        BadInputError: this machine is none of them, so that the image could not be tested at all.
+    """
+    wanted, own = description.image.platforms, this_machine()
+    if not wanted:
+        return None
+    if not any(covers(own, one) for one in wanted):
+        raise BadInputError(
+            f"hallmark.yaml wants an image for {', '.join(wanted)}, and this machine is {own}",
+            solution=f"add {own} to image.platforms, or have the pipeline run on such machines",
+        )
+    return tested_check(wanted, own, rules.untested_platforms)
 
 
 def _others(containerfile: Path, base: Image, rules: ImageRules) -> Check | None:
@@ -263,6 +296,8 @@ def _labels(params: Params, description: Model) -> dict[str, str]:
         image_labels.SOURCE_DIGEST: params.source_digest,
         image_labels.MODEL_DIGEST: params.model_digest,
         image_labels.DATA_DIGEST: params.data_digest,
+        # Neither a Containerfile nor a base may say that the model is beside the image: only what pushes it there.
+        image_labels.MODEL_ARTIFACT: "",
     }
 
 
@@ -276,20 +311,24 @@ def _digests(params: Params, base: Image) -> dict[str, str]:
     }
 
 
-def _passed(params: Params, base: Image, built: Image, recipe: str, before: list[Check]) -> Outcome:
+def _passed(
+    params: Params, base: Image, built: Image, recipe: str, before: list[Check], platforms: Mapping[str, str]
+) -> Outcome:
+    told = f" for {', '.join(platforms)}" if platforms else ""
     report = decide(
         "build-image",
         [
             *before,
-            Check(name="build", passed=True, value=f"{recipe} on {base}"),
+            Check(name="build", passed=True, value=f"{recipe} on {base}{told}"),
             Check(name="push", passed=True, value=str(built), limit=f"tag {params.commit}"),
         ],
-        passed=f"built and pushed {built}",
+        passed=f"built and pushed {built}{told}",
         refused="",
         solution="",
         digests={**_digests(params, base), "image": built.digest},
     )
-    return Outcome(report=report, results=Results(image_url=built.repository, image_digest=built.digest))
+    results = Results(image_url=built.repository, image_digest=built.digest, image_platforms=as_text(platforms))
+    return Outcome(report=report, results=results)
 
 
 def _before_refused(params: Params, base: Image, checks: list[Check], said: str, solution: str) -> Outcome:

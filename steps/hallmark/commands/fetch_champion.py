@@ -35,6 +35,7 @@ from hallmark.documents.rules_model import Champion, Place
 from hallmark.errors import BadInputError
 from hallmark.files import sha256_tree
 from hallmark.gate_report import Check, GateReport, decide, failures
+from hallmark.image_parts import parts_of
 from hallmark.image_reference import Image, image
 from hallmark.registry_auth import docker_config
 from hallmark.release import cosign_for
@@ -211,9 +212,9 @@ def _take_out(standing: Image, registry: skopeo.Registry, digest: str, target: P
 
     The label only says where to look: the model is the file that has the digest of the signed verdict.
     """
-    # Of a list of images each has its own labels; it is refused below.
-    single = "manifests" not in skopeo.manifest(standing, registry)
-    labels = skopeo.labels(standing, registry) if single else {}
+    # Of a list any image will do: all of them are for the model of the one verdict.
+    single = parts_of(standing, registry)[0].image
+    labels = skopeo.labels(single, registry)
     if (artifact := model_artifact.of(labels, standing.repository)) is not None:
         size = model_artifact.take_out(
             artifact, digest, registry, target / champions.MODEL_FILE, maximum_bytes=BOUNDS.file_bytes, timeout=SECONDS
@@ -221,7 +222,7 @@ def _take_out(standing: Image, registry: skopeo.Registry, digest: str, target: P
         return f"{size} bytes in {artifact}"
     with tempfile.TemporaryDirectory(prefix="hallmark-champion-") as scratch:
         layers = skopeo.download(
-            standing, registry, Path(scratch) / "image", maximum_bytes=MAXIMUM_PACKED_BYTES, timeout=SECONDS
+            single, registry, Path(scratch) / "image", maximum_bytes=MAXIMUM_PACKED_BYTES, timeout=SECONDS
         )
         found = image_layers.find(layers, digest, BOUNDS)
         image_layers.take_out(layers, found, digest, target / champions.MODEL_FILE, BOUNDS)

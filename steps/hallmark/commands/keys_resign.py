@@ -26,6 +26,7 @@ from hallmark.documents.policy import Policy, load_policy, policy_digest
 from hallmark.documents.rules_signing import Attestation
 from hallmark.errors import BadInputError
 from hallmark.gate_report import Check, decide
+from hallmark.image_parts import parts_of
 from hallmark.image_reference import Image
 from hallmark.registry_auth import docker_config
 from hallmark.release import cosign_for, names_of, public_keys
@@ -34,7 +35,7 @@ from hallmark.signing_credentials import SigningKey, open_key
 from hallmark.signing_keys import PASSWORD, require_memory
 from hallmark.tools import skopeo
 from hallmark.tools.cosign import Cosign, Signer, Statement, Written
-from hallmark.verification import Asked, first_failed, image_checks
+from hallmark.verification import Asked, first_failed, release_checks
 
 EXAMPLE = "hallmark keys-resign --images=live --policy=next-policy --signing-key=new-signing-key --credential=releases"
 
@@ -71,14 +72,16 @@ def run(params: Params, context: Context) -> Outcome:
         tool = cosign_for(policy, params.policy, authfile, tls_verify=params.tls_verify)
         registry = skopeo.Registry(authfile=authfile, tls_verify=params.tls_verify)
         for image in images:
-            found = image_checks(tool, image, known, Asked(policy=policy, policy_digest=digest))
+            parts = parts_of(image, registry)
+            found = release_checks(tool, image, parts, known, Asked(policy=policy, policy_digest=digest))
             failed = first_failed(found, image, registry)
             if failed is not None:
                 checks.append(Check(name=str(image), passed=False, value=f"{failed.name}: {failed.value}"))
                 continue
-            done = _resign(tool, image, key, known, own, policy)
-            context.say(f"{image}: {done}")
-            checks.append(Check(name=str(image), passed=True, value=done))
+            for one in dict.fromkeys([*(part.image for part in parts), image]):
+                done = _resign(tool, one, key, known, own, policy)
+                context.say(f"{one}: {done}")
+                checks.append(Check(name=str(one), passed=True, value=done))
     report = decide(
         "keys-resign",
         checks,

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import datetime
 import json
+import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,10 +35,11 @@ from hallmark.documents.rules_image import ImageRules
 from hallmark.documents.rules_scan import Scan
 from hallmark.errors import BadInputError
 from hallmark.files import DIGEST, inside, require_digest, sha256_bytes, sha256_file, sha256_tree, write_text
+from hallmark.image_parts import parts_of
 from hallmark.image_reference import Image, image, parse_image
 from hallmark.image_scan import bom, contents, filesystem, vulnerabilities
 from hallmark.image_scan.packages import is_python, licensed, listed_digests, packages, relevant, wanted
-from hallmark.image_scan.report import SARIF, TOOLS, Scanned, make_report
+from hallmark.image_scan.report import SARIF, TOOLS, Scanned, make_report, together
 from hallmark.registry_auth import docker_config
 from hallmark.reporting.sarif import Finding, to_sarif
 from hallmark.tools import gitleaks, skopeo, syft
@@ -113,17 +115,24 @@ def run(params: Params, context: Context) -> Outcome:
             allowed = rules.vulnerabilities.databases
             database = databases.accepted(database, allowed, folder / "databases", key=DATABASES)
         registry = skopeo.Registry(authfile=auth, tls_verify=params.tls_verify)
-        context.say(f"fetching {candidate}")
-        layers = skopeo.download(candidate, registry, folder / "image", maximum_bytes=MAXIMUM_BYTES, timeout=SECONDS)
-        config = _config(folder / "image", params.image_digest)
-        below = None
-        if base is not None:
-            below = base_images.base_layers(base_images.layers_in(_object(config), str(candidate)), base, registry)
-        scanned = _scan(layers, config, folder, rules, database, context, today, below)
-    text = _bill(params, model, scanned)
+        images = {part.platform: part.image for part in parts_of(candidate, registry)}
+        parts = {}
+        for number, (platform, one) in enumerate(images.items()):
+            context.say(f"fetching {one}{platform and f', for {platform}'}")
+            own = folder / str(number)
+            own.mkdir()
+            layers = skopeo.download(one, registry, own / "image", maximum_bytes=MAXIMUM_BYTES, timeout=SECONDS)
+            config = _config(own / "image", one.digest)
+            below = None
+            if base is not None:
+                below = base_images.base_layers(base_images.layers_in(_object(config), str(one)), base, registry)
+            parts[platform] = _scan(layers, config, own, rules, database, context, today, below)
+            shutil.rmtree(own)
+    scanned = together(parts)
+    text = _bill(params, model, images, parts)
     write_text(params.sbom / SBOM_FILE, text)
     digests = {"sbom": sha256_bytes(text.encode()), "image": params.image_digest}
-    vulnerable = _write_vulnerabilities(params.sbom, scanned)
+    vulnerable = _write_vulnerabilities(params.sbom, parts)
     digests |= {"vulnerabilities": vulnerable} if vulnerable else {}
     digests |= {"advisories": scanned.known.database.digest} if scanned.known else {}
     named = baseline.with_fingerprints(scanned.findings, _text)
@@ -139,7 +148,7 @@ def run(params: Params, context: Context) -> Outcome:
         "training-data": params.training_data_digest,
         "independent-data": params.independent_data_digest,
     }
-    report = make_report(scanned, found, rules, digests, versions)
+    report = make_report(parts, scanned, found, rules, digests, versions)
     results = Results(sbom_digest=digests["sbom"], vulnerabilities_digest=vulnerable)
     return Outcome(report=report, results=results)
 
@@ -276,29 +285,37 @@ def _require_layers(settings: dict[str, Any], found: Sequence[str]) -> None:
         )
 
 
-def _bill(params: Params, model: Model, scanned: Scanned) -> str:
+def _bill(params: Params, model: Model, images: Mapping[str, Image], parts: Mapping[str, Scanned]) -> str:
+    first = next(iter(parts.values()))
     subject = bom.Subject(
         repository=params.candidate_image,
         image=params.image_digest,
-        created=scanned.created,
+        created=first.created,
         model=params.model_digest,
         training_data=params.training_data_digest,
         independent_data=params.independent_data_digest,
         source_url=params.repository_url,
         commit=params.commit,
     )
-    catalogue = scanned.catalogue
-    return bom.make(subject, model, scanned.found, catalogue.distribution, catalogue.version)
+    made_of = [
+        bom.Contents(
+            image=images[name].digest, platform=name, packages=scanned.found, system=scanned.catalogue.distribution
+        )
+        for name, scanned in parts.items()
+    ]
+    return bom.make(subject, model, made_of, first.catalogue.version)
 
 
-def _write_vulnerabilities(folder: Path, scanned: Scanned) -> str:
+def _write_vulnerabilities(folder: Path, parts: Mapping[str, Scanned]) -> str:
     """Write the report and return its digest; empty, and no report of an earlier attempt left, where none was asked."""
     file = folder / VULNERABILITIES_FILE
-    if scanned.known is None:
+    known = {name: scanned.known for name, scanned in parts.items() if scanned.known is not None}
+    if not known:
         file.unlink(missing_ok=True)
         return ""
     scanner = {"uri": "https://hallmark.dev/scan-image", "version": __version__}
-    content = vulnerabilities.predicate(scanned.known, scanner=scanner, started=scanned.started, finished=_now())
+    started = min(scanned.started for scanned in parts.values())
+    content = vulnerabilities.predicate(known, scanner=scanner, started=started, finished=_now())
     text = json.dumps(content, indent=1) + "\n"
     write_text(file, text)
     return sha256_bytes(text.encode())

@@ -42,6 +42,7 @@ from hallmark.gate_report import Check, decide
 from hallmark.inference_client import BadAnswerError, Server
 from hallmark.judgement import same_number
 from hallmark.labels import canonical
+from hallmark.platforms import this_machine
 from hallmark.redaction import printable
 
 EXAMPLE = (
@@ -92,6 +93,7 @@ class Params:
 @dataclass(frozen=True, kw_only=True)
 class Results:
     responses_digest: str | None = result("Digest of responses.parquet; written also when the gate says no")
+    tested_platform: str | None = result("The machine that the container ran on, as images name it: `linux/amd64`")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +172,7 @@ def run(params: Params, context: Context) -> Outcome:
             "responses": digest,
         },
     )
-    return Outcome(report=report, results=Results(responses_digest=digest))
+    return Outcome(report=report, results=Results(responses_digest=digest, tested_platform=this_machine()))
 
 
 def _offer(params: Params, model: Model, say: Callable[[str], None]) -> contextlib.AbstractContextManager[object]:

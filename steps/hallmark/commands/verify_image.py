@@ -4,7 +4,8 @@ Runs before every deployment, with the policy and its public keys as they are no
 key on exactly this digest, and for an attestation by a trusted key whose verdict passed, is about this digest, was
 judged by this policy or an earlier one that it trusts, has not expired, has every required gate, and reaches this
 policy's limits. What else the policy wants attested (provenance, tests, SBOM, vulnerabilities) has to be about the same
-digest, and to say what that verdict says. Of a list of images every one is asked for all of it.
+digest, and to say what that verdict says. Of a list of images it asks
+all of that of the list, and of every image in it.
 
 Trusts: the policy folder; cosign for whether a signature fits a key. Not the registry, nor what a tag points to.
 Refuses everything else: no signature, another key, another image's or another repository's, any other statement in the
@@ -14,23 +15,18 @@ What it does not understand, and a registry that does not answer, is an error an
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from hallmark.command import Context, Outcome
 from hallmark.contract import param, path, result
-from hallmark.documents.policy import load_policy
-from hallmark.gate_report import Check, decide
-from hallmark.image_reference import Image, image, parse_image
+from hallmark.gate_report import decide
+from hallmark.image_parts import parts_of
+from hallmark.image_reference import parse_image
 from hallmark.registry_auth import docker_config
-from hallmark.release import cosign_for
-from hallmark.signatures import signature_checks, signers
 from hallmark.tools import skopeo
-from hallmark.tools.cosign import Cosign, Signer
-from hallmark.verification import Asked, first_failed, image_checks
+from hallmark.tools.cosign import installed_version
 
 EXAMPLE = (
     "hallmark verify-image --image=registry.example.com/releases/iris@sha256:... --policy=policy "
@@ -62,19 +58,23 @@ def run(params: Params, context: Context) -> Outcome:
         ToolFailedError: the registry does not answer, or cosign's output is not understood.
     """
     whole = parse_image(params.image)
-    policy = load_policy(params.policy, expected_digest=params.policy_digest)
-    known = signers(policy, params.policy)
-    asked = Asked(
-        policy=policy, policy_digest=params.policy_digest, commit=params.commit, model_digest=params.model_digest
-    )
-    with docker_config(params.credential) as authfile, ThreadPoolExecutor(max_workers=1) as pool:
-        program = pool.submit(cosign_for, policy, params.policy, authfile, tls_verify=params.tls_verify)
+    with docker_config(params.credential) as authfile, ThreadPoolExecutor(max_workers=2) as pool:
         registry = skopeo.Registry(authfile=authfile, tls_verify=params.tls_verify)
-        platforms = skopeo.platforms(whole, registry)
-        tool = program.result()
-        checks = (
-            image_checks(tool, whole, known, asked) if not platforms else _each(tool, whole, platforms, known, asked)
+        version = pool.submit(installed_version)
+        parts = pool.submit(parts_of, whole, registry)
+        # Both are answered while these are imported.
+        from hallmark.documents.policy import load_policy
+        from hallmark.release import cosign_for
+        from hallmark.signatures import signers
+        from hallmark.verification import Asked, first_failed, release_checks
+
+        policy = load_policy(params.policy, expected_digest=params.policy_digest)
+        known = signers(policy, params.policy)
+        tool = cosign_for(policy, params.policy, authfile, tls_verify=params.tls_verify, version=version.result())
+        asked = Asked(
+            policy=policy, policy_digest=params.policy_digest, commit=params.commit, model_digest=params.model_digest
         )
+        checks = release_checks(tool, whole, parts.result(), known, asked)
         failed = first_failed(checks, whole, registry)
     report = decide(
         "verify-image",
@@ -85,14 +85,3 @@ def run(params: Params, context: Context) -> Outcome:
         digests={"image": whole.digest, "policy": params.policy_digest},
     )
     return Outcome(report=report, results=Results(verified="true" if report.exit_code == 0 else None))
-
-
-def _each(
-    tool: Cosign, whole: Image, platforms: Mapping[str, str], known: Mapping[str, Signer], asked: Asked
-) -> list[Check]:
-    """The checks on a list of images: it is signed, and every image in it is as if it were deployed alone."""
-    checks = signature_checks(tool, whole, known, asked.policy)
-    for name, digest in platforms.items():
-        found = image_checks(tool, image(whole.repository, digest), known, asked)
-        checks += [dataclasses.replace(check, name=f"{name}: {check.name}") for check in found]
-    return checks

@@ -42,6 +42,8 @@ from hallmark.inputs.errors import told
 from hallmark.performance.document import PERFORMANCE_FILE, read_performance
 from hallmark.performance.document import Measured as Performance
 from hallmark.performance.judgement import judge_performance
+from hallmark.platforms import of_text
+from hallmark.release import platform_checks
 from hallmark.run_checks import container_check, data_checks, gate_checks
 from hallmark.verdict import (
     Metric,
@@ -88,6 +90,10 @@ class Params:
     champion_predictions_digest: str | None = param("SHA-256 of champion.parquet, from predict-model", default=None)
     candidate_image: str = param("Repository that the image was pushed to, without a tag")
     image_digest: str = param("The image's digest, from build-image")
+    image_platforms: str | None = param(
+        "Digests of a list's images by platform, from build-image; empty of a single image", default=None
+    )
+    tested_platform: str | None = param("The machine that the container ran on, from test-image", default=None)
     gates: tuple[str, ...] = param("`command=report-digest` of every gate that ran before")
     features: Path = path("Folder that holds features.parquet")
     labels: Path = path("The labels' folder, from prepare-evaluation")
@@ -118,7 +124,7 @@ def run(params: Params, context: Context) -> Outcome:
     `performance`, and `accuracy.mistakes`.
     """
     policy = load_policy(params.policy, expected_digest=params.policy_digest)
-    limits = _limits(params, policy)
+    limits, candidate = _limits(params, policy), _candidate(params)
     measured = measure(
         policy,
         labels=Handed(folder=params.labels, digest=params.labels_digest),
@@ -157,10 +163,11 @@ def run(params: Params, context: Context) -> Outcome:
         ),
         *findings.checks,
         container_check(policy, rows=measured.rows, compared=measured.compared, mismatches=measured.mismatches),
+        *platform_checks(candidate, policy),
         *gate_checks(policy, evidence),
     ]
 
-    verdict = _verdict(params, measured, judged.metrics, champion, evidence, checks)
+    verdict = _verdict(params, measured, judged.metrics, champion, evidence, candidate, checks)
     digest = sha256_file(verdict.write(params.verdict))
     report = decide(
         "verify-model",
@@ -186,6 +193,23 @@ def _limits(params: Params, policy: Policy) -> dict[str, Limit]:
         asked = policy.model.metrics.accuracy or ShareAtLeast(minimum=own)
         limits["accuracy"] = asked.model_copy(update={"minimum": max(asked.minimum, own)})
     return limits
+
+
+def _candidate(params: Params) -> VerdictImage:
+    """What is judged, and where it ran."""
+    named = image(params.candidate_image, params.image_digest)
+    try:
+        return VerdictImage(
+            repository=named.repository,
+            digest=named.digest,
+            platforms=of_text(params.image_platforms or ""),
+            tested=params.tested_platform,
+        )
+    except ValidationError as error:
+        raise BadInputError(
+            f"--tested-platform={params.tested_platform} names no platform",
+            solution="hand over test-image's result tested-platform",
+        ) from error
 
 
 def _judged(sample: Answers | Numbers, limits: dict[str, Limit]) -> Judged:
@@ -262,9 +286,10 @@ def _verdict(
     metrics: dict[str, Metric],
     champion: VerdictChampion | None,
     evidence: dict[str, Evidence],
+    candidate: VerdictImage,
     checks: list[Check],
 ) -> Verdict:
-    candidate, described = image(params.candidate_image, params.image_digest), measured.model
+    described = measured.model
     if urlsplit(params.repository_url).password is not None:
         raise BadInputError("--repository-url holds a password", solution="hand over fetch-source's result")
     try:
@@ -294,7 +319,7 @@ def _verdict(
                 rows=measured.rows,
                 overlap=measured.overlap,
             ),
-            image=VerdictImage(repository=candidate.repository, digest=candidate.digest),
+            image=candidate,
             metrics=metrics,
             champion=champion,
             gates={gate: found.in_verdict() for gate, found in evidence.items()},

@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 from hallmark.errors import BadInputError
 from hallmark.image_reference import BY_DIGEST
 from hallmark.nearest import did_you_mean
+from hallmark.platforms import NAME as PLATFORM
 
 _SHOWN = 60
 """Characters of a wrong value that are shown."""
@@ -69,6 +70,7 @@ PATTERNS = {
     r"^B\d{3}$": "a rule of bandit, such as B101",
     r"^\S+$": "a text without blanks",
     r"^(/[^/]+)+$": "a path in the image from its root, such as /usr/bin/su",
+    PLATFORM: "a platform such as linux/amd64 or linux/arm64/v8",
     r"^[a-z0-9.+-]+$": "a type of Package URL in lower case, such as npm or golang",
 }
 """What a pattern of the documents asks for. A test holds that each has words."""

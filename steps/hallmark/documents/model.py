@@ -5,23 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from hallmark.documents.loading import Document, load
+from hallmark.documents.paths import RepositoryPath
 from hallmark.documents.rules_behaviour import Declared
+from hallmark.documents.rules_image import Platform
 
 FILE_NAME = "hallmark.yaml"
-
-
-def relative(value: str) -> str:
-    """`value`, if it is a path that stays inside its folder. Raises ValueError."""
-    path = Path(value)
-    if not value or path.is_absolute() or ".." in path.parts:
-        raise ValueError("must be a path inside its folder, without '..'")
-    return value
-
-
-RepositoryPath = Annotated[str, AfterValidator(relative)]
 UrlPath = Annotated[str, Field(pattern=r"^/[A-Za-z0-9._~:/@%-]*$")]
 Scalar = str | int | float | bool
 SERVED_FORMATS = ("skops", "onnx")
@@ -107,6 +98,12 @@ class Image(Document):
         description="baked: the model is in the image. fetched: the image holds the model's digest, and Hallmark's "
         "server fetches the model at each start from where the deployment says that it is kept.",
     )
+    platforms: list[Platform] = Field(
+        default_factory=list,
+        max_length=8,
+        description="What the image is for, such as linux/amd64 and linux/arm64, where the base is a list of images "
+        "that has them; several become a list too. Default: the machine that it is built on.",
+    )
     trusted_types: list[str] = Field(
         default_factory=list,
         description="Types in a skops file that Hallmark's server may load beyond skops' own, by full name; the "
@@ -134,6 +131,10 @@ class Image(Document):
             )
         if self.model == "fetched" and (self.builder == "containerfile" or self.containerfile is not None):
             raise ValueError("image.model: fetched is for image.builder: server; it is Hallmark's server that fetches")
+        if self.platforms and (self.builder == "containerfile" or self.containerfile is not None):
+            raise ValueError("image.platforms is for image.builder: server; RUN knows one machine, its own")
+        if len(set(self.platforms)) < len(self.platforms):
+            raise ValueError("image.platforms has one of them twice")
         return self
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from hallmark.documents.loading import Document
-from hallmark.documents.model import RepositoryPath
+from hallmark.documents.paths import RepositoryPath
 from hallmark.documents.rules_inputs import Digest
 from hallmark.documents.tighter import Earlier, Fewer, FewerOfAll, Fixed, Higher, Lower, More, StaysOff, StaysOn
 

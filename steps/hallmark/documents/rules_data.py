@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from hallmark.documents.loading import Document
-from hallmark.documents.model import RepositoryPath, relative
+from hallmark.documents.paths import RepositoryPath, relative
 from hallmark.documents.rules_drift import Drift
 from hallmark.documents.rules_inputs import SCHEMES, Digest, InputRules, TableRules, is_database, is_remote
 from hallmark.documents.rules_quality import Quality

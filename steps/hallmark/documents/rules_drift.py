@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from hallmark.documents.loading import Document
-from hallmark.documents.model import RepositoryPath
+from hallmark.documents.paths import RepositoryPath
 from hallmark.documents.tighter import Fixed, Free, Higher, Lower, StaysOn
 
 Statistic = Literal["ks", "js", "psi", "chi2", "wasserstein"]

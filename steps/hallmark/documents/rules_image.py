@@ -7,11 +7,15 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from hallmark.documents.loading import Document
-from hallmark.documents.tighter import Earlier, FewerOfAll, Fixed, Higher, Lower, StaysOn
+from hallmark.documents.tighter import Earlier, Fewer, FewerOfAll, Fixed, Higher, Lower, StaysOn
 from hallmark.image_reference import BY_DIGEST
+from hallmark.platforms import NAME
 
 Base = Annotated[str, Field(pattern=BY_DIGEST)]
 """An image by digest; without a repository that digest wherever it is kept."""
+
+Platform = Annotated[str, Field(pattern=NAME)]
+"""Of a machine, such as `linux/arm64`."""
 
 MINIMUM_REQUESTS = 200
 """That a 95th percentile needs so that ten of them are slower."""
@@ -41,6 +45,11 @@ class ImageRules(Document):
         min_length=1,
         description="Base images that an image may be built on: `repository@sha256:...`, or `sha256:...` alone for "
         "that digest wherever it is kept, of one image or of a list of them; left out: whatever a run is started with.",
+    )
+    untested_platforms: Fewer[list[Platform]] = Field(
+        default=[],
+        description="Platforms that an image may be released for although it did not run there, where it ran on "
+        "another one: test-image calls the container on the machine that it runs on.",
     )
     ready_within: Lower[float] = Field(default=60, gt=0, description="Seconds until the container must be ready.")
     rows: Higher[int] = Field(default=100, ge=1, description="Independent rows that are sent to the container.")

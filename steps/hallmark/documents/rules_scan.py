@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from hallmark.documents.loading import Document
-from hallmark.documents.model import RepositoryPath
+from hallmark.documents.paths import RepositoryPath
 from hallmark.documents.rules_code import Ignored, Licences, Severity
 from hallmark.documents.rules_inputs import Digest
 from hallmark.documents.tighter import Earlier, Fewer, FewerOfAll, Fixed, Lower, StaysOff, StaysOn

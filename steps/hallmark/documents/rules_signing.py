@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from hallmark.documents.loading import Document
-from hallmark.documents.model import RepositoryPath
+from hallmark.documents.paths import RepositoryPath
 from hallmark.documents.rules_inputs import Digest
 from hallmark.documents.tighter import Fewer, FewerOfAll, Fixed, Lower, More
 

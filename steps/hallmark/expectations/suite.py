@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from hallmark import unique_json
 from hallmark.errors import BadInputError
 from hallmark.files import inside
 from hallmark.nearest import did_you_mean
@@ -62,7 +62,7 @@ def load_suite(folder: Path, file: str) -> Suite:
     try:
         if path.stat().st_size > MAXIMUM_BYTES:
             raise BadInputError(f"{file} is larger than {MAXIMUM_BYTES} bytes", solution="is this really a suite?")
-        document = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_distinct)
+        document = unique_json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise BadInputError(
             f"cannot read the expectation suite {file}: {error.strerror}", solution="put it beside policy.yaml"
@@ -79,15 +79,6 @@ def load_suite(folder: Path, file: str) -> Suite:
         file=file,
         entries=tuple(_entry(f"{file}: expectation {number}", entry) for number, entry in enumerate(entries, start=1)),
     )
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """JSON keeps the last of two equal keys and says nothing."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"{next(key for key in keys if keys.count(key) > 1)} stands twice in one object")
-    return found
 
 
 def _entry(where: str, entry: object) -> Entry:

@@ -33,6 +33,7 @@ class Subject:
     repository: str
     """Of the image, as it was scanned; the digest is what names it."""
     image: str
+    """Or of a list of images."""
     created: str
     """When, by the image's own configuration; empty where it does not say."""
     model: str
@@ -42,15 +43,33 @@ class Subject:
     commit: str
 
 
-def make(subject: Subject, model: Model, packages: Sequence[Package], system: Distribution, syft: str) -> str:
-    """The bill as JSON."""
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """What one image is made of."""
+
+    image: str
+    """Its digest."""
+    platform: str
+    """Of an image in a list; empty of one by itself."""
+    packages: Sequence[Package]
+    system: Distribution
+
+
+def make(subject: Subject, model: Model, images: Sequence[Contents], syft: str) -> str:
+    """The bill as JSON: of one image, or of a list, in which each image is a component that depends on its own."""
     image, of_model = f"image:{subject.image}", f"model:{subject.model}"
     data = [
         _data("training", model.data.training, subject.training_data, model),
         _data("independent", "independent data", subject.independent_data, model),
     ]
-    parts = [*_system(system), *_packages(packages)]
-    components = [_model(of_model, subject, model, [one["bom-ref"] for one in data]), *data, *parts]
+    found = {one.image: [*_system(one.system), *_packages(one.packages)] for one in images}
+    parts = {part["bom-ref"]: part for listed in found.values() for part in listed}
+    # What one image holds the bill's own subject depends on; of a list each image stands between.
+    listed = [_image(subject, digest, names) for digest, names in _platforms(images).items()]
+    components = [_model(of_model, subject, model, [one["bom-ref"] for one in data]), *data, *listed, *parts.values()]
+    depends = {f"image:{digest}": [of_model, *(one["bom-ref"] for one in own)] for digest, own in found.items()}
+    if listed:
+        depends = {image: [one["bom-ref"] for one in listed], **depends}
     told = TIME.fullmatch(subject.created)
     content = {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
@@ -78,11 +97,31 @@ def make(subject: Subject, model: Model, packages: Sequence[Package], system: Di
         },
         "components": components,
         "dependencies": [
-            {"ref": image, "dependsOn": [of_model, *(one["bom-ref"] for one in parts)]},
+            *({"ref": ref, "dependsOn": refs} for ref, refs in depends.items()),
             {"ref": of_model, "dependsOn": [data[0]["bom-ref"]]},
         ],
     }
     return json.dumps(content, indent=1, ensure_ascii=True) + "\n"
+
+
+def _platforms(images: Sequence[Contents]) -> dict[str, list[str]]:
+    """What each image of a list is for, by its digest; one of them may be for several."""
+    found: dict[str, list[str]] = {}
+    for one in images:
+        if one.platform:
+            found.setdefault(one.image, []).append(one.platform)
+    return found
+
+
+def _image(subject: Subject, digest: str, platforms: Sequence[str]) -> dict[str, Any]:
+    return {
+        "type": "container",
+        "bom-ref": f"image:{digest}",
+        "name": subject.repository,
+        "version": digest,
+        "hashes": [_sha256(digest)],
+        "properties": [{"name": "hallmark:platform", "value": name} for name in platforms],
+    }
 
 
 def _model(ref: str, subject: Subject, model: Model, data: Sequence[str]) -> dict[str, Any]:
@@ -141,7 +180,9 @@ def _system(system: Distribution) -> list[dict[str, Any]]:
         return []
     told = {"version": system.version, "description": system.name}
     filled = {name: value for name, value in told.items() if value}
-    return [{"type": "operating-system", "bom-ref": f"system:{system.id}", "name": system.id, **filled}]
+    return [
+        {"type": "operating-system", "bom-ref": f"system:{system.id}:{system.version}", "name": system.id, **filled}
+    ]
 
 
 def _packages(packages: Iterable[Package]) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hallmark.code_gate import licences
 from hallmark.code_gate.baseline import Sorted
@@ -27,7 +27,7 @@ LINES = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Scanned:
-    """What was found in the image, before the baseline is asked."""
+    """What was found in an image, before the baseline is asked."""
 
     found: tuple[Package, ...]
     catalogue: Catalogue
@@ -51,17 +51,55 @@ class Scanned:
     started: str
 
 
+def together(parts: Mapping[str, Scanned]) -> Scanned:
+    """What was found in all images of a list, by their platforms; a finding that not all have names those that do."""
+    first = next(iter(parts.values()))
+    if len(parts) == 1:
+        return first
+    where: dict[Finding, list[str]] = {}
+    for name, one in parts.items():
+        for finding in dict.fromkeys(one.findings):
+            where.setdefault(finding, []).append(name)
+    findings = [
+        finding if len(names) == len(parts) else replace(finding, message=f"{finding.message} ({', '.join(names)})")
+        for finding, names in where.items()
+    ]
+    below = [one.base_layers for one in parts.values() if one.base_layers is not None]
+    known = {name: one.known for name, one in parts.items() if one.known is not None}
+    return replace(
+        first,
+        found=tuple(dict.fromkeys(package for one in parts.values() for package in one.found)),
+        files=sum(one.files for one in parts.values()),
+        findings=tuple(findings),
+        known=vulnerabilities.merged(known) if known else None,
+        packaged=sum(one.packaged for one in parts.values()),
+        left_out=sum(one.left_out for one in parts.values()),
+        base_layers=min(below) if below else None,
+        layers=max(one.layers for one in parts.values()),
+    )
+
+
 def make_report(
-    scanned: Scanned, found: Sorted, rules: Scan, digests: dict[str, str], versions: Mapping[str, str]
+    parts: Mapping[str, Scanned],
+    scanned: Scanned,
+    found: Sorted,
+    rules: Scan,
+    digests: dict[str, str],
+    versions: Mapping[str, str],
 ) -> GateReport:
-    """The gate's decision.
+    """The gate's decision on an image, or on all of a list.
+
+    Args:
+        parts: by platform; of a single image under an empty name.
+        scanned: all of them :func:`together`.
 
     Figures: `findings` [{tool, rule, file, line, message, fingerprint, ...}], `findings_total`, `baseline` {accepted,
     expired, unmatched}, `packages` {kind: number}, `system`, and where they were looked up `vulnerabilities` {counts,
     databases [{ecosystem, entries, newest}], files {zip file: digest}, worst [{id, package, version, severity, fixed,
     status}], notes}.
     """
-    checks = [*_package_checks(scanned, rules), *_finding_checks(scanned, found.counting, rules)]
+    checks = [check for name, one in parts.items() for check in _package_checks(one, rules, name and f"{name}: ")]
+    checks += _finding_checks(scanned, found.counting, rules)
     if rules.baseline:
         checks.append(_baseline_check(found))
     accepted = f", {len(found.accepted)} accepted" if found.accepted else ""
@@ -89,17 +127,17 @@ def make_report(
     )
 
 
-def _package_checks(scanned: Scanned, rules: Scan) -> list[Check]:
+def _package_checks(scanned: Scanned, rules: Scan, of: str) -> list[Check]:
     kinds = Counter(package.kind for package in scanned.found)
     told = ", ".join(f"{number} {kind}" for kind, number in sorted(kinds.items())) or "none"
     system = scanned.catalogue.distribution
-    checks = [Check(name="packages", passed=bool(scanned.found), value=told, limit="at least one")]
+    checks = [Check(name=f"{of}packages", passed=bool(scanned.found), value=told, limit="at least one")]
     if rules.system == "told":
         of_system = sum(kinds[kind] for kind in OF_SYSTEMS)
         value = f"{of_system} packages of {system.name or system.id or 'an unknown system'}"
         checks.append(
             Check(
-                name="operating system",
+                name=f"{of}operating system",
                 passed=bool(system.id and of_system),
                 value=value,
                 limit="its name and its packages are told",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -156,8 +156,38 @@ def look_up(
     )
 
 
-def predicate(known: Known, *, scanner: Mapping[str, str], started: str, finished: str) -> dict[str, Any]:
-    """What is known, as the predicate of cosign's attestation of vulnerabilities."""
+def merged(parts: Mapping[str, Known]) -> Known:
+    """What is known of several images by their platforms, each vulnerability once."""
+    first = next(iter(parts.values()))
+    if len(parts) == 1:
+        return first
+    looked_up, left_out = Counter[str](), Counter[str]()
+    for one in parts.values():
+        looked_up.update(one.looked_up)
+        left_out.update(one.left_out)
+    return Known(
+        vulnerabilities=tuple(dict.fromkeys(found for one in parts.values() for found in one.vulnerabilities)),
+        database=replace(
+            first.database,
+            total={name: total for one in parts.values() for name, total in one.database.total.items()},
+            newest={name: day for one in parts.values() for name, day in one.database.newest.items()},
+            files={name: digest for one in parts.values() for name, digest in one.database.files.items()},
+        ),
+        looked_up=dict(sorted(looked_up.items())),
+        left_out=dict(sorted(left_out.items())),
+        notes=tuple(note for note in first.notes if all(note in one.notes for one in parts.values())),
+    )
+
+
+def predicate(parts: Mapping[str, Known], *, scanner: Mapping[str, str], started: str, finished: str) -> dict[str, Any]:
+    """What is known, as the predicate of cosign's attestation of vulnerabilities.
+
+    Args:
+        parts: of each image of a list, by platform; of a single image its own, under any name.
+    """
+    known = merged(parts)
+    single = {} if len(parts) > 1 else _of_image(known)
+    listed = {"platforms": {name: _of_image(one) for name, one in parts.items()}} if len(parts) > 1 else {}
     return {
         "invocation": {"parameters": [], "uri": "", "event_id": "", "builder.id": ""},
         "scanner": {
@@ -169,18 +199,25 @@ def predicate(known: Known, *, scanner: Mapping[str, str], started: str, finishe
                 "lastUpdate": f"{known.newest.isoformat()}T00:00:00Z",
             },
             "result": {
-                "counts": known.counts(),
                 "databases": [
                     {"ecosystem": name, "entries": total, "newest": known.database.newest[name].isoformat()}
                     for name, total in sorted(known.database.total.items())
                 ],
                 "files": dict(known.database.files),
-                "packages": dict(known.looked_up),
-                "leftOut": dict(known.left_out),
-                "vulnerabilities": [one.as_json() for one in known.vulnerabilities],
+                **single,
+                **listed,
             },
         },
         "metadata": {"scanStartedOn": started, "scanFinishedOn": finished},
+    }
+
+
+def _of_image(known: Known) -> dict[str, Any]:
+    return {
+        "counts": known.counts(),
+        "packages": dict(known.looked_up),
+        "leftOut": dict(known.left_out),
+        "vulnerabilities": [one.as_json() for one in known.vulnerabilities],
     }
 
 

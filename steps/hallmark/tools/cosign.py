@@ -26,6 +26,8 @@ from hallmark.registry_auth import require_plain_http, require_tls_kept
 
 Written = Literal["legacy", "bundle"]
 Format = Literal["legacy", "bundle", "both"]
+Version = tuple[int, int]
+"""cosign's, as far as its flags depend on it."""
 SIGNATURE_TYPES: Mapping[Written, str] = {
     "legacy": "cosign container image signature",
     "bundle": "https://sigstore.dev/cosign/sign/v1",
@@ -149,7 +151,7 @@ class Cosign:
     authfile: Path
     """docker's `config.json`, in a folder of its own."""
     tls_verify: bool
-    version: tuple[int, int]
+    version: Version
     written: tuple[Written, ...] = ("legacy",)
     """The formats to write, in this order."""
     log: Log | None = None
@@ -264,13 +266,8 @@ def trusted_root(log: Log | None) -> str:
     return json.dumps({"mediaType": ROOT_TYPE, "tlogs": logs})
 
 
-def cosign(authfile: Path, *, tls_verify: bool, kept: Format = "legacy", log: Log | None = None) -> Cosign:
-    """The cosign on PATH, for signatures of that format, which `log` has to hold.
-
-    Raises:
-        ToolFailedError: there is none, or one of another version.
-        BadInputError: it is too old for the format.
-    """
+def installed_version() -> Version:
+    """The version of the cosign on PATH. Raises ToolFailedError where there is none, or one of another version."""
     done = process.run(["cosign", "version", "--json"], timeout=60)
     try:
         text = str(json.loads(done.stdout)["gitVersion"])
@@ -282,9 +279,30 @@ def cosign(authfile: Path, *, tls_verify: bool, kept: Format = "legacy", log: Lo
         raise ToolFailedError(
             f"cosign {text} is on PATH, which this step does not know", solution="install cosign 2.4 to 3.x"
         )
+    return version
+
+
+def cosign(
+    authfile: Path,
+    *,
+    tls_verify: bool,
+    kept: Format = "legacy",
+    log: Log | None = None,
+    version: Version | None = None,
+) -> Cosign:
+    """The cosign on PATH, for signatures of that format, which `log` has to hold.
+
+    Args:
+        version: its own, where somebody has asked before.
+
+    Raises:
+        ToolFailedError: there is none, or one of another version.
+        BadInputError: it is too old for the format.
+    """
+    version = version or installed_version()
     if kept != "legacy" and version < BUNDLES:
         raise BadInputError(
-            f"the policy's signing.format is {kept}, for which cosign {text} is too old",
+            f"the policy's signing.format is {kept}, for which cosign {version[0]}.{version[1]} is too old",
             solution="install cosign 2.6 or newer, or ask for signing.format: legacy",
         )
     written: tuple[Written, ...] = ("legacy", "bundle") if kept == "both" else (kept,)

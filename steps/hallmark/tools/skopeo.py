@@ -13,15 +13,26 @@ from hallmark import oci_json, process, registry_calls
 from hallmark.errors import BadInputError, ToolFailedError
 from hallmark.files import DIGEST, require_digest, sha256_bytes
 from hallmark.image_reference import Image
+from hallmark.platforms import name_of
 from hallmark.registry_auth import AUTHORITY, require_plain_http
 
 MANIFESTS = (
     "application/vnd.oci.image.manifest.v1+json",
     "application/vnd.docker.distribution.manifest.v2+json",
 )
+LISTS = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+)
+MAXIMUM_IMAGES = 32
+"""In a list: each of them is scanned, signed and verified."""
 LAYER = re.compile(r"application/vnd\.(oci\.image\.layer\.v1|docker\.image\.rootfs\.diff)\.tar([.+](gzip|zstd))?")
 LAZY = "containerd.io/snapshot/"
 """How annotations begin by which a node starts an image before it has its layers."""
+
+
+class NoSuchImageError(ToolFailedError):
+    """The registry answers, lets us in, and has nothing under that digest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,14 +66,30 @@ def labels(image: Image, registry: Registry) -> Mapping[str, str]:
         BadInputError: the digest is that of a list of images, of which only one would have been judged.
         ToolFailedError: the registry does not answer, does not let us in, or does not have the image.
     """
+    require_single(image, registry)
+    return labels_in(configuration(image, registry))
+
+
+def require_single(image: Image, registry: Registry) -> None:
+    """Hold what lies under the digest of `image` to be one image, whatever a list calls it. Raises as `labels`."""
     told = manifest(image, registry)
     if told.get("mediaType", MANIFESTS[0]) not in MANIFESTS or "manifests" in told:
         raise BadInputError(
             f"{image} is no single image ({told.get('mediaType')})",
             solution="build for one platform; a list of images cannot be judged by running one of them",
         )
-    found = (configuration(image, registry).get("config") or {}).get("Labels") or {}
-    return {str(key): str(value) for key, value in found.items()}
+
+
+def labels_in(config: Mapping[str, Any]) -> Mapping[str, str]:
+    """The labels in an image's configuration."""
+    told = config.get("config")
+    found = told.get("Labels") if isinstance(told, dict) else None
+    return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
+
+
+def is_list(manifest: Mapping[str, Any]) -> bool:
+    """Whether a manifest is that of a list of images."""
+    return "manifests" in manifest or manifest.get("mediaType") in LISTS
 
 
 def require(image: Image, registry: Registry) -> None:
@@ -74,7 +101,7 @@ def platforms(image: Image, registry: Registry) -> dict[str, str]:
     """The digests in a list of images, by platform; empty where `image` is a single image.
 
     Raises:
-        BadInputError: it is neither, or the list holds anything but single images.
+        BadInputError: it is neither or both, or the list holds too many images, or anything else.
         ToolFailedError: the registry does not give the manifest, or gives another one than the digest names.
     """
     told = manifest(image, registry)
@@ -82,8 +109,15 @@ def platforms(image: Image, registry: Registry) -> dict[str, str]:
     if listed is None and told.get("mediaType", MANIFESTS[0]) in MANIFESTS:
         return {}
     entries = listed if isinstance(listed, list) else []
+    if len(entries) > MAXIMUM_IMAGES:
+        raise BadInputError(
+            f"{image} is a list of {len(entries)} images, more than {MAXIMUM_IMAGES}",
+            solution="make lists of what is to be deployed only",
+        )
     found = {_platform(entry): entry["digest"] for entry in entries if _is_image(entry)}
-    if not found or len(found) != len(entries):
+    # What some read as a list and others as an image is read by nobody here (CVE-2021-41190).
+    both = told.get("mediaType", LISTS[0]) not in LISTS or not {"config", "layers", "fsLayers"}.isdisjoint(told)
+    if not found or len(found) != len(entries) or both:
         raise BadInputError(
             f"{image} is no image and no list of images, one for each platform ({told.get('mediaType')})",
             solution="give the digest of what is to be deployed",
@@ -97,11 +131,8 @@ def _is_image(entry: Any) -> bool:
 
 
 def _platform(entry: Any) -> str:
-    told = entry.get("platform") if isinstance(entry, dict) else None
-    names = (
-        [str(told[key]) for key in ("os", "architecture", "variant") if told.get(key)] if isinstance(told, dict) else []
-    )
-    return "/".join(names) or str(entry.get("digest") if isinstance(entry, dict) else entry)
+    told = name_of(entry.get("platform")) if isinstance(entry, dict) else ""
+    return told or str(entry.get("digest") if isinstance(entry, dict) else entry)
 
 
 def answers(image: Image, registry: Registry) -> bool:
@@ -109,8 +140,14 @@ def answers(image: Image, registry: Registry) -> bool:
     return _inspect(image, registry, "--raw", accept=None).exit_code == 0
 
 
+def lacks(repository: str, tag: str, registry: Registry) -> bool:
+    """Whether the registry says that there is no such tag; not where it fails to say."""
+    argv = ["skopeo", "inspect", "--raw", *registry.access(repository), f"docker://{repository}:{tag}"]
+    return registry_calls.missing(registry_calls.run(argv, [], timeout=120, accept=None))
+
+
 def copy(source: Image, source_registry: Registry, target: str, tag: str, target_registry: Registry) -> None:
-    """Copy the image `source` to the repository `target` under `tag`, bit by bit: its digest stays the same.
+    """Copy `source`, of a list every image, to the repository `target` under `tag`, bit by bit: the digest stays.
 
     Raises:
         ToolFailedError: one of the registries does not answer or does not let us in.
@@ -124,6 +161,7 @@ def copy(source: Image, source_registry: Registry, target: str, tag: str, target
                 "--insecure-policy",
                 "copy",
                 "--quiet",
+                "--all",
                 "--preserve-digests",
                 *source_registry.access(str(source), "src-"),
                 *target_registry.access(target, "dest-"),
@@ -138,7 +176,7 @@ def copy(source: Image, source_registry: Registry, target: str, tag: str, target
 
 
 def manifest(image: Image, registry: Registry) -> Mapping[str, Any]:
-    """The manifest that `image` names, of one image or of a list. Raises ToolFailedError."""
+    """The manifest that `image` names, of one image or of a list. Raises NoSuchImageError, or ToolFailedError."""
     return _json(_inspect(image, registry, "--raw"), image)
 
 
@@ -148,7 +186,7 @@ def configuration(image: Image, registry: Registry) -> Mapping[str, Any]:
 
 
 def push_layout(folder: Path, name: str, target: str, tag: str, registry: Registry, *, digest: str) -> None:
-    """Push the image `name` of an OCI layout to the repository `target` under `tag`.
+    """Push the image `name`, or the list of images, of an OCI layout to the repository `target` under `tag`.
 
     Layers that the repository has already need not be in the layout.
 
@@ -157,7 +195,7 @@ def push_layout(folder: Path, name: str, target: str, tag: str, registry: Regist
         BadInputError: what arrived has another digest than `digest`.
     """
     digestfile = folder / "digest"
-    argv = ["skopeo", "--insecure-policy", "copy", "--quiet", "--preserve-digests"]
+    argv = ["skopeo", "--insecure-policy", "copy", "--quiet", "--all", "--preserve-digests"]
     argv += registry.access(target, "dest-")
     argv += [f"--digestfile={digestfile}", f"oci:{folder}:{name}", f"docker://{target}:{tag}"]
     registry_calls.run(argv, [], timeout=1800)
@@ -186,7 +224,7 @@ def download(
         ToolFailedError: the registry does not answer or let us in, or takes longer than `timeout` seconds.
     """
     layers = manifest(image, registry).get("layers")
-    if not isinstance(layers, list) or not layers or not all(_is_layer(layer, kinds) for layer in layers):
+    if not isinstance(layers, list) or not are_layers(layers, kinds):
         raise BadInputError(f"{image} is no single image with layers", solution="build and push it for one platform")
     if sum(layer["size"] for layer in layers) > maximum_bytes:
         raise BadInputError(
@@ -197,6 +235,11 @@ def download(
     argv += [f"docker://{image}", f"dir:{folder}"]
     registry_calls.run(argv, [], timeout=timeout)
     return [folder / layer["digest"].removeprefix("sha256:") for layer in layers]
+
+
+def are_layers(layers: list[Any], kinds: Collection[str] = ()) -> bool:
+    """Whether there are any, all of these kinds (default: an image's), and none is kept or read elsewhere."""
+    return bool(layers) and all(_is_layer(layer, kinds) for layer in layers)
 
 
 def _is_layer(layer: Any, kinds: Collection[str] = ()) -> bool:
@@ -216,7 +259,7 @@ def _inspect(image: Image, registry: Registry, what: str, accept: tuple[int, ...
     argv = ["skopeo", "inspect", what, *registry.access(str(image)), f"docker://{image}"]
     done = registry_calls.run(argv, [], timeout=120, accept=None)
     if accept is not None and done.exit_code not in accept:
-        raise ToolFailedError(
+        raise (NoSuchImageError if registry_calls.missing(done) else ToolFailedError)(
             f"the registry does not give {image}: {done.last_words}",
             solution=registry_calls.solution(done)
             or "check that the registry answers, that the credential may read there, and that the image exists",

@@ -33,6 +33,13 @@ def test_help_imports_nothing_heavy() -> None:
     assert heavy.isdisjoint(done.stdout.split())
 
 
+@pytest.mark.parametrize("name", ["sign-image", "verify-image"])
+def test_commands_that_have_tools_answer_while_they_import_do_so_from_the_start(name: str) -> None:
+    script = f"import sys; from hallmark.command import load; load({name!r}); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert {"pydantic", "yaml", "hallmark.verdict", "importlib.metadata", "xml.etree"}.isdisjoint(done.stdout.split())
+
+
 def test_an_unknown_command_is_a_usage_error_that_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["verify-modle"]) == 2
     assert "did you mean verify-model?" in capsys.readouterr().err

@@ -12,8 +12,10 @@ import pytest
 
 from hallmark import cli
 from hallmark.explanation import Explanation, explain
+from hallmark.files import sha256_bytes
 from hallmark.gate_report import Check, GateReport
 from hallmark.judgement import wilson_interval
+from hallmark.platforms import as_text
 from hallmark.reporting.run import Gate, Run
 
 from .test_verify_model import Trial, against
@@ -52,6 +54,14 @@ def test_an_accuracy_below_its_minimum_is_told_in_rows(trial: Trial, explained: 
     assert "The model was refused: verify-model." in text
     assert "accuracy is 0.9, and it is below 0.95" in text
     assert "Next: 3 of 60 rows more would have to be right: improve the model or its data" in text
+
+
+def test_a_platform_that_was_not_tested_is_told_with_who_can_allow_it(trial: Trial, explained: Explained) -> None:
+    parts = {"linux/amd64": sha256_bytes(b"amd64"), "linux/arm64": sha256_bytes(b"arm64")}
+    assert trial.run(image_platforms=as_text(parts), tested_platform="linux/amd64").exit_code == 1
+    text = explained("verify-model")
+    assert "the image is not tested on linux/arm64, and the policy allows it for linux/amd64 only" in text
+    assert "image.untestedPlatforms" in text
 
 
 def test_an_intervals_bound_below_the_minimum_is_told_in_rows_too(trial: Trial, explained: Explained) -> None:

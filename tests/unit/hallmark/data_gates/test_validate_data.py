@@ -223,7 +223,7 @@ def test_a_suite_of_the_old_kind_is_bad_input_that_says_what_to_rename(workshop:
         ("[1]", "is no JSON object"),
         ('{"expectations": {}}', "has no expectations"),
         ('{"name": "x", "expectation": []}', "did you mean expectations?"),
-        ('{"expectations": [1], "expectations": []}', "expectations stands twice"),
+        ('{"expectations": [1], "expectations": []}', "the key 'expectations' stands twice in one object"),
         ("[" * 50_000, "is not JSON"),
     ],
 )

@@ -9,6 +9,7 @@ from hallmark.documents.policy import load_policy
 from hallmark.files import sha256_bytes, sha256_file, sha256_tree
 from hallmark.gate_report import Check, GateReport, decide
 from hallmark.performance.document import Measure, Measured, ModelPerformance, Noise
+from hallmark.platforms import as_text
 from hallmark.release import verdict_checks
 from hallmark.verdict import Verdict, read_verdict, this_second
 
@@ -731,3 +732,19 @@ def test_a_mistake_is_told_by_its_row_in_the_independent_data(trial: Trial) -> N
 
 def test_without_a_mistake_none_is_told(trial: Trial) -> None:
     assert "mistakes" not in trial.run().report["figures"]
+
+
+def test_an_image_for_several_platforms_has_to_be_tested_on_each_that_the_policy_names(trial: Trial) -> None:
+    parts = {"linux/amd64": sha256_bytes(b"amd64"), "linux/arm64/v8": sha256_bytes(b"arm64")}
+    told = {"image_platforms": as_text(parts), "tested_platform": "linux/amd64"}
+    refused = trial.run(**told)
+    assert refused.exit_code == 1
+    assert refused.refused == ["platforms"]
+    assert trial.run(image_platforms="linux/amd64=latest").exit_code == 2
+    assert trial.run(tested_platform="x86").exit_code == 2
+    trial.workshop.rules["image"] = {"untestedPlatforms": ["linux/arm64"]}
+    trial.prepare()
+    trial.reports = {gate: trial.report(gate) for gate in GATES}
+    passed = trial.run(**told)
+    assert passed.exit_code == 0, passed.told
+    assert (trial.verdict.image.platforms, trial.verdict.image.tested) == (parts, "linux/amd64")

@@ -80,7 +80,7 @@ def damaged(content: bytes, start: int, length: int) -> bytes:
         ("d.arrow", b"ARROW1\0\0 and no end", "is cut off"),
         ("d.jsonl", b'{"a":1}\n{"a":2\n', "line 2 is not JSON"),
         ("d.jsonl", b'{"a":1}\n[1]\n', "line 2 is no JSON object"),
-        ("d.jsonl", b'{"a":1}\n{"a":1,"a":2}\n', "line 2 is not JSON: a key stands twice"),
+        ("d.jsonl", b'{"a":1}\n{"a":1,"a":2}\n', "line 2 is not JSON: the key 'a' stands twice in one object"),
         ("d.jsonl", b'{"a":1}\n' * 2000 + b'{"a":}\n', "line 2001 is not JSON"),
         ("d.jsonl", b'{"a":"\xff"}\n', "line 1 is not UTF-8"),
         ("d.json", b'[{"a":1}]', "is a JSON array"),

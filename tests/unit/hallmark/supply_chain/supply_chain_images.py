@@ -12,7 +12,7 @@ import os
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -185,9 +185,27 @@ class Registries:
         argv += ["--dest-tls-verify=false", f"--authfile={self.releases.auth_file}"]
         subprocess.run([*argv, f"docker://{source}", f"docker://{target}"], check=True, capture_output=True)
 
-    def push_list(self, names: list[str]) -> tuple[str, dict[str, str]]:
-        """Push a list of images, one for each architecture, to the releases: its digest, and those of the images."""
-        digests = {name: self.push(self.release, {**LABELS, "architecture": name}) for name in names}
+    def push_list(
+        self, names: Sequence[str], repository: str = "", layers: Sequence[bytes] = ()
+    ) -> tuple[str, dict[str, str]]:
+        """Push a list of images, one for each architecture, and return its digest, and those of the images.
+
+        Args:
+            repository: default: that of the releases.
+            layers: of each image; default: none.
+        """
+        repository = repository or self.release
+        below, *above = layers or [b""]
+        digests = {
+            name: self.push(
+                repository, {**LABELS, "architecture": name}, layer_tar=below, above=above, architecture=name
+            )
+            for name in names
+        }
+        return self.push_index(repository, digests), digests
+
+    def push_index(self, repository: str, digests: Mapping[str, str]) -> str:
+        """Push a list of images that are in the repository already, by architecture, and return its digest."""
         sizes = {
             name: next(self.folder.glob(f"*/blobs/sha256/{found.removeprefix('sha256:')}")).stat().st_size
             for name, found in digests.items()
@@ -203,13 +221,14 @@ class Registries:
             for name, found in digests.items()
         ]
         body = json.dumps({"schemaVersion": 2, "mediaType": f"{kind}.index.v1+json", "manifests": entries})
-        user = json.loads(self.releases.auth_file.read_text())["auths"][self.releases.address]["auth"]
-        path = f"/v2/{self.release.partition('/')[2]}/manifests/list"
+        registry = self.registry_of(repository)
+        user = json.loads(registry.auth_file.read_text())["auths"][registry.address]["auth"]
+        path = f"/v2/{repository.partition('/')[2]}/manifests/list"
         head = {"Authorization": f"Basic {user}", "Content-Type": f"{kind}.index.v1+json"}
-        with contextlib.closing(http.client.HTTPConnection(self.releases.address)) as connection:
+        with contextlib.closing(http.client.HTTPConnection(registry.address)) as connection:
             connection.request("PUT", path, body, head)
             assert connection.getresponse().status == 201
-        return f"sha256:{hashlib.sha256(body.encode()).hexdigest()}", digests
+        return f"sha256:{hashlib.sha256(body.encode()).hexdigest()}"
 
     def registry_of(self, repository: str) -> Registry:
         return self.releases if repository.startswith(self.releases.address) else self.candidates

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from hallmark import image_labels
+from hallmark import image_labels, model_artifact
 from hallmark.documents.policy import policy_digest
 from hallmark.files import sha256_file, sha256_tree
 from hallmark.image_reference import Image
@@ -97,6 +97,7 @@ def build(registries: Registries, source: Path, base: str, policy: Path, tmp_pat
             "report": tmp_path / "report",
             "result_image_url": results / "url",
             "result_image_digest": results / "digest",
+            "result_image_platforms": results / "platforms",
             **flags,
         }
         argv = [f"--{name.replace('_', '-')}={value}" for name, value in given.items()]
@@ -159,6 +160,7 @@ def test_an_image_is_built_on_the_base_with_the_model_in_it_and_labelled(
         image_labels.SOURCE_DIGEST: sha256_tree(source),
         image_labels.MODEL_DIGEST: sha256_file(tmp_path / "model" / "model.skops"),
         image_labels.DATA_DIGEST: digest("d"),
+        image_labels.MODEL_ARTIFACT: "",
     }
     told = skopeo.manifest(*reference(registries, called))["annotations"]
     assert labels.items() <= told.items()
@@ -191,11 +193,13 @@ def test_another_model_gives_another_digest(build: Build, tmp_path: Path) -> Non
 
 def test_a_containerfiles_own_labels_do_not_win(build: Build, registries: Registries, source: Path) -> None:
     with (source / "Containerfile").open("a") as file:
-        file.write(f'LABEL {image_labels.MODEL_DIGEST}="{digest("9")}" mine=kept\n')
+        wrong = f'"{digest("9")}"'
+        file.write(f"LABEL {image_labels.MODEL_DIGEST}={wrong} {image_labels.MODEL_ARTIFACT}={wrong} mine=kept\n")
     called = build()
     assert called.code == 0, called.output
     labels = skopeo.labels(*reference(registries, called))
     assert labels[image_labels.MODEL_DIGEST] != digest("9")
+    assert (labels[image_labels.MODEL_ARTIFACT], model_artifact.of(labels, "it")) == ("", None)
     assert labels["mine"] == "kept"
 
 

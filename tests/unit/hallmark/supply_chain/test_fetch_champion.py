@@ -296,17 +296,22 @@ def test_a_champion_that_is_fetched_at_its_start_is_taken_from_beside_its_image(
     assert (missing.code, "the registry does not give" in missing.output) == (3, True), missing.output
 
 
-def test_a_list_of_images_is_no_champion(
-    fetch: Fetch, config: WorkTree, registries: Registries, content: Content
+def test_a_champion_that_is_a_list_of_images_is_taken_out_of_one_of_them(
+    fetch: Fetch, config: WorkTree, registries: Registries, content: Content, tmp_path: Path
 ) -> None:
-    found = registries.push(registries.release, as_index=True, layer_tar=layer_with(MODEL))
+    found, parts = registries.push_list(["amd64", "arm64"], layers=[layer_with(MODEL)])
     deploy(config, registries, found)
     image = f"{registries.release}@{found}"
     registries.sign(image)
+    # Of the list, and not of an image in it: what is in production is the list.
+    registries.attest(image, content(parts["amd64"]), predicate_type=PREDICATE_TYPE)
+    refused = fetch()
+    assert refused.code == 1, refused.output
+    assert f"image of the champion's verdict: {parts['amd64']}" in refused.output
     registries.attest(image, content(found), predicate_type=PREDICATE_TYPE)
     called = fetch()
-    assert called.code == 2, called.output
-    assert "is no single image with layers" in called.output
+    assert called.code == 0, called.output
+    assert (tmp_path / "champion" / "model").read_bytes() == MODEL
 
 
 def test_a_registry_that_does_not_give_the_image_is_a_failed_tool(

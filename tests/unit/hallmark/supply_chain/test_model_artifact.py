@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from hallmark import image_labels, model_artifact
-from hallmark.files import sha256_file
+from hallmark import image_labels, model_artifact, process, registry_calls
+from hallmark.files import sha256_bytes, sha256_file
+from hallmark.image_reference import Image
 from hallmark.serving.errors import CannotServeError, StoreFailedError
 from hallmark.serving.fetching import Fetching
 from hallmark.serving.kept import Wanted
 from hallmark.serving.settings import Settings
 from hallmark.tools import skopeo
+from services.faulty_registry import Fault, door
 from services.http import WebServer, content, web_server
 
 from .supply_chain_helpers import Called
@@ -33,6 +35,11 @@ def model(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.fixture
+def candidates(registries: Registries) -> skopeo.Registry:
+    return skopeo.Registry(authfile=registries.candidates.auth_file, tls_verify=False)
+
+
 def fetch(url: str, model: Path, config: Path, **told: str) -> bytes:
     settings = {"URL": url, "DOCKER_CONFIG": str(config), "RETRIES": "1", **told}
     wanted = Wanted(digest=sha256_file(model), size=len(DATA), file="model.skops", name="iris", version="1.2.3")
@@ -42,9 +49,8 @@ def fetch(url: str, model: Path, config: Path, **told: str) -> bytes:
 
 
 def test_the_model_of_a_signed_image_is_fetched_from_the_releases_with_the_credential_that_pulls_images(
-    sign: Callable[..., Called], registries: Registries, model: Path
+    sign: Callable[..., Called], registries: Registries, candidates: skopeo.Registry, model: Path
 ) -> None:
-    candidates = skopeo.Registry(authfile=registries.candidates.auth_file, tls_verify=False)
     found = sha256_file(model)
     artifact = model_artifact.push(model, found, name="iris", target=registries.candidate, registry=candidates)
     labels = {**LABELS, image_labels.MODEL_DIGEST: found, image_labels.MODEL_ARTIFACT: artifact}
@@ -61,15 +67,111 @@ def test_the_model_of_a_signed_image_is_fetched_from_the_releases_with_the_crede
 
 
 def test_a_model_beside_the_image_that_is_not_the_judged_one_is_not_signed(
-    sign: Callable[..., Called], registries: Registries, model: Path
+    sign: Callable[..., Called], registries: Registries, candidates: skopeo.Registry, model: Path
 ) -> None:
-    candidates = skopeo.Registry(authfile=registries.candidates.auth_file, tls_verify=False)
     artifact = model_artifact.push(
         model, sha256_file(model), name="iris", target=registries.candidate, registry=candidates
     )
     called = sign(labels={**LABELS, image_labels.MODEL_ARTIFACT: artifact})
     assert called.code == 1, called.output
     assert f"NO  model beside the image: {sha256_file(model)}" in called.output
+
+
+@pytest.mark.parametrize(
+    ("label", "words"),
+    [
+        ("latest", "the image's label dev.hallmark.model.artifact is no digest"),
+        (f"{digest('9')} ", "the image's label dev.hallmark.model.artifact is no digest"),
+        (digest("9"), "the registry has no 127.0.0.1:"),
+        ("its blob", "the registry has no 127.0.0.1:"),
+        ("an image", "something else than files of models"),
+        ("a list", "no manifest of a model, but application/vnd.oci.image.index.v1+json"),
+    ],
+)
+def test_a_label_that_somebody_made_up_is_refused_whatever_it_leads_to(
+    sign: Callable[..., Called], registries: Registries, model: Path, label: str, words: str
+) -> None:
+    """Also to an image with the very model as its layer: that is no artefact from which anybody could take it."""
+    found = sha256_file(model)
+    made = {
+        "its blob": lambda: [registries.push(registries.candidate, layer_tar=DATA), found][1],
+        "an image": lambda: registries.push(registries.candidate, layer_tar=DATA),
+        "a list": lambda: registries.push(registries.candidate, layer_tar=DATA, as_index=True),
+    }
+    named = made[label]() if label in made else label
+    labels = {**LABELS, image_labels.MODEL_DIGEST: found, image_labels.MODEL_ARTIFACT: named}
+    called = sign({"model": {"name": "iris", "version": "1.2.3", "digest": found}}, labels=labels)
+    assert called.code == 1, called.output
+    assert f"NO  model beside the image: {words}" in called.output
+    assert "nothing was signed: model beside the image" in called.output
+
+
+@pytest.mark.parametrize("fault", [(503, "", ""), (401, "UNAUTHORIZED", "authentication required"), "reset"], ids=str)
+def test_a_registry_that_does_not_tell_what_is_beside_the_image_is_a_failed_tool(
+    sign: Callable[..., Called],
+    registries: Registries,
+    candidates: skopeo.Registry,
+    model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fault: Fault,
+) -> None:
+    monkeypatch.setattr(registry_calls, "FIRST_PAUSE", 0.01)
+    found = sha256_file(model)
+    artifact = model_artifact.push(model, found, name="iris", target=registries.candidate, registry=candidates)
+    labels = {**LABELS, image_labels.MODEL_DIGEST: found, image_labels.MODEL_ARTIFACT: artifact}
+    pushed = registries.push(registries.candidate, labels)
+    told = {"name": "iris", "version": "1.2.3", "digest": found}
+    with door(registries.candidates, tmp_path / "door") as front:
+        there = registries.candidate.replace(registries.candidates.address, front.address)
+        changes = {"model": told, "image": {"repository": there, "digest": pushed}}
+        given = {"image_digest": pushed, "candidate_image": there, "candidate_credential": front.credential}
+        front.fail(99, fault, path=f"/manifests/{artifact}")
+        called = sign(changes, **given)
+        assert called.code == 3, called.output
+        assert f"does not give {there}@{artifact}" in called.output
+        front.fail(0, fault)
+        assert sign(changes, **given).code == 0
+
+
+def test_one_file_as_two_models_is_two_artefacts_of_which_none_takes_the_others_tag(
+    registries: Registries, candidates: skopeo.Registry, model: Path, tmp_path: Path
+) -> None:
+    found = sha256_file(model)
+    other = model.with_suffix(".onnx")
+    other.write_bytes(DATA)
+    releases = skopeo.Registry(authfile=registries.releases.auth_file, tls_verify=False)
+
+    def push(file: Path, name: str) -> str:
+        return model_artifact.push(file, found, name=name, target=registries.candidate, registry=candidates)
+
+    def tags(repository: str, registry: skopeo.Registry) -> dict[str, str]:
+        flags = ["--tls-verify=false", f"--authfile={registry.authfile}"]
+        listed = process.run(["skopeo", "list-tags", *flags, f"docker://{repository}"]).stdout
+        raw = ["skopeo", "inspect", "--raw", *flags]
+        return {
+            tag: sha256_bytes(process.run([*raw, f"docker://{repository}:{tag}"]).stdout.encode())
+            for tag in json.loads(listed)["Tags"]
+        }
+
+    # As it was called before tags were the artefacts' own: what lies there stays there.
+    first = push(model, "iris")
+    earlier = f"model-{found.removeprefix('sha256:')}"
+    standing = Image(repository=registries.candidate, digest=first)
+    skopeo.copy(standing, candidates, registries.candidate, earlier, candidates)
+    made = [first, push(model, "flowers"), push(other, "iris")]
+    own = {f"model-{one.removeprefix('sha256:')}": one for one in made}
+    assert len(own) == 3
+    assert push(model, "iris") == first
+    assert tags(registries.candidate, candidates) == {earlier: first, **own}
+    for one in made:
+        artifact = Image(repository=registries.candidate, digest=one)
+        model_artifact.publish(artifact, found, candidates, registries.release, releases)
+    assert tags(registries.release, releases) == own
+    for one in made:
+        artifact = Image(repository=registries.release, digest=one)
+        model_artifact.take_out(artifact, found, releases, tmp_path / "taken", maximum_bytes=1 << 20, timeout=60)
+        assert (tmp_path / "taken").read_bytes() == DATA
 
 
 def config_of(folder: Path, host: str, user: str = "ada", password: str = "wrong") -> Path:  # noqa: S107

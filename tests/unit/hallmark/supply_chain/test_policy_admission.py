@@ -116,6 +116,35 @@ def test_rego_also_refuses_what_is_from_the_future_or_about_another_image(
     assert ask("rego", lambda found: content(found, **changes)).returncode != 0
 
 
+def test_rego_asks_of_an_image_in_a_list_what_verify_image_asks(
+    hallmark: Callable[..., Called],
+    registries: Registries,
+    signing_policy: Path,
+    admission: Path,
+    ask: Asked,
+    content: Callable[..., dict[str, Any]],
+) -> None:
+    def admitted(part: str, **changes: Any) -> bool:
+        parts = {"linux/amd64": digest("6"), part: ""}
+        whole = {"repository": registries.candidate, "digest": digest("7"), "tested": "linux/amd64"}
+
+        def listed(found: str) -> dict[str, Any]:
+            return content(found, image={**whole, "platforms": {**parts, part: found}, **changes})
+
+        done = ask("rego", listed)
+        assert done.returncode == 0 or "validation errors occurred" in done.stderr, done.stderr
+        return done.returncode == 0
+
+    with (signing_policy / "policy.yaml").open("a") as file:
+        file.write("image: {untestedPlatforms: [linux/arm64]}\n")
+    assert hallmark("policy-admission", policy=signing_policy, output=admission).code == 0
+    assert admitted("linux/arm64/v8")
+    assert not admitted("linux/arm64/v8", platforms={"linux/arm64/v8": digest("9")})
+    assert not admitted("linux/s390x")
+    assert not admitted("linux/arm64", tested=None)
+    assert not admitted("linux/amd64/v3"), "which of both ran is not known"
+
+
 ASKED = [
     ("passed",),
     ("judgedAt",),

@@ -300,18 +300,34 @@ def test_every_image_of_a_list_needs_its_signature_and_its_verdict(
 ) -> None:
     names = ["amd64", "arm64"]
     whole, digests = registries.push_list(names)
-    pinned = policy_digest(signing_policy)
-    registries.sign(f"{registries.release}@{whole}")
-    for name in names:
+    parts = {f"linux/{name}": one for name, one in digests.items()}
+    judged = {"repository": registries.candidate, "digest": whole, "platforms": parts, "tested": "linux/amd64"}
+    content = verdict_content(policy_digest(signing_policy), registries.candidate, whole, image=judged)
+    missing = ["signature", "linux/amd64: signature", "linux/arm64: signature"]
+    for one in (whole, *digests.values()):
         called = verify(f"{registries.release}@{whole}")
         assert called.code == 1, called.output
-        assert f"NO  linux/{name}: signature" in called.output
-        one = f"{registries.release}@{digests[name]}"
-        registries.sign(one)
-        content = verdict_content(pinned, registries.candidate, digests[name])
-        registries.attest(one, content, predicate_type=PREDICATE_TYPE)
+        assert f"NO  {missing.pop(0)}" in called.output
+        registries.sign(f"{registries.release}@{one}")
+        registries.attest(f"{registries.release}@{one}", content, predicate_type=PREDICATE_TYPE)
     called = verify(f"{registries.release}@{whole}")
-    assert called.code == 0, called.output
+    assert called.code == 1, called.output
+    assert "NO  platforms: not tested on linux/arm64" in called.output
+    file = signing_policy / "policy.yaml"
+    trusting = file.read_text().replace("publicKeys", f"trustedPolicies: ['{content['policy']}'], publicKeys")
+    file.write_text(f"{trusting}image: {{untestedPlatforms: [linux/arm64]}}\n")
+    for one in (whole, *digests.values()):
+        called = verify(f"{registries.release}@{one}")
+        assert called.code == 0, called.output
+    # What a verdict does not name is another image, however it was signed; so is a list of other parts.
+    other = registries.push(registries.release, architecture="s390x")
+    mixed = registries.push_index(registries.release, {"amd64": digests["amd64"], "s390x": other})
+    for one in (mixed, other):
+        registries.sign(f"{registries.release}@{one}")
+        registries.attest(f"{registries.release}@{one}", content, predicate_type=PREDICATE_TYPE)
+        called = verify(f"{registries.release}@{one}")
+        assert called.code == 1, called.output
+        assert f"NO  verdict's image: {whole}" in called.output
 
 
 def test_after_a_rotation_the_old_key_is_refused_and_what_was_signed_anew_passes(

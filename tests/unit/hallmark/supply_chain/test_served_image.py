@@ -14,7 +14,7 @@ from hallmark import image_labels, model_artifact
 from hallmark.documents.model import load_model
 from hallmark.errors import BadInputError
 from hallmark.files import sha256_file
-from hallmark.image_assembly import platform_digest
+from hallmark.image_assembly import of_list
 from hallmark.image_builder import builder
 from hallmark.tools import skopeo
 
@@ -118,6 +118,17 @@ def test_a_model_that_is_to_be_fetched_is_beside_the_image_under_its_own_digest(
         model_artifact.of({image_labels.MODEL_ARTIFACT: "latest"}, image.repository)
 
 
+def test_a_base_with_a_model_beside_it_says_nothing_about_the_model_that_is_baked(
+    build: Build, registries: Registries, served: Path
+) -> None:
+    repository = f"{registries.candidates.address}/candidates/base-{registries.name}"
+    base = registries.push(repository, {image_labels.MODEL_ARTIFACT: digest("9"), "mine": "kept"})
+    called = build(base_image=f"{repository}@{base}")
+    assert called.code == 0, called.output
+    labels = skopeo.labels(*reference(registries, called))
+    assert (labels["mine"], model_artifact.of(labels, registries.candidate)) == ("kept", None)
+
+
 def test_a_model_that_was_changed_on_the_way_or_a_base_that_is_not_there_is_refused(
     build: Build,
     served: Path,
@@ -152,7 +163,7 @@ def test_of_a_base_for_several_platforms_this_machines_image_is_taken(
         ("image: {builder: server, containerfile: Containerfile}", "", "takes no image.containerfile"),
         ("image: {builder: server, readiness: /ready}", "", "tells that it is ready at /v2/health/ready"),
         ("image: {builder: containerfile, model: fetched}", "", "it is Hallmark's server that fetches"),
-        ("image: {model: fetched}", "Containerfile", "the model fetched, which is what Hallmark's own server does"),
+        ("image: {model: fetched}", "Containerfile", "the model fetched, which only images of Hallmark"),
         ("image: {builder: containerfile, trustedTypes: [a.B]}", "", "is for image.builder: server"),
     ],
 )
@@ -172,13 +183,12 @@ def test_what_hallmarks_server_cannot_serve_is_told_before_anything_is_built(
     assert words in f"{caught.value} {caught.value.solution}"
 
 
-def test_a_list_of_images_gives_this_machines_one_or_says_that_there_is_none() -> None:
-    def entry(letter: str, architecture: str) -> dict[str, Any]:
-        return {"digest": digest(letter), "platform": {"os": "linux", "architecture": architecture}}
+def test_a_list_of_images_gives_the_one_that_is_wanted_or_says_what_it_has() -> None:
+    def entry(letter: str, **platform: str) -> dict[str, Any]:
+        return {"digest": digest(letter), "platform": {"os": "linux", **platform}}
 
-    index = {"manifests": [entry("1", "arm64"), entry("2", "amd64")]}
-    assert platform_digest(index, machine="x86_64") == digest("2")
-    assert platform_digest(index, machine="aarch64") == digest("1")
-    assert platform_digest({"layers": []}) is None
-    with pytest.raises(BadInputError, match="nothing for linux/s390x"):
-        platform_digest(index, machine="s390x")
+    index = {"manifests": [entry("1", architecture="arm64", variant="v8"), entry("2", architecture="amd64")]}
+    assert of_list(index, "linux/amd64") == ({"os": "linux", "architecture": "amd64"}, digest("2"))
+    assert of_list(index, "linux/arm64")[1] == of_list(index, "linux/arm64/v8")[1] == digest("1")
+    with pytest.raises(BadInputError, match="nothing for linux/s390x, but for linux/amd64, linux/arm64/v8"):
+        of_list(index, "linux/s390x")

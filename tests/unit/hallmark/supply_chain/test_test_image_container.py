@@ -18,10 +18,10 @@ from engines.podman import storage
 from hallmark.datasets import FEATURES_FILE, PREDICTIONS_FILE, write_frame
 from hallmark.documents.policy import policy_digest
 from hallmark.files import sha256_file, sha256_tree
-from hallmark.image_assembly import REF, Layer, Settings, assemble
+from hallmark.image_assembly import REF, Base, Layer, Settings, assemble
 from hallmark.image_reference import Image
 from hallmark.tools import skopeo
-from laptop.delivery import _tools
+from laptop.delivery import tools
 
 from .supply_chain_helpers import MODEL
 from .supply_chain_images import Registries, small_root
@@ -55,9 +55,10 @@ def pushed(registries: Registries, program: str, folder: Path) -> Image:
         port=8080,
     )
     layer = Layer(files={"/server.pl": program.encode()}, created_by="test")
-    made = assemble(skopeo.manifest(base, registry), skopeo.configuration(base, registry), [layer], settings, folder)
-    skopeo.push_layout(folder, REF, registries.candidate, "it", registry, digest=made)
-    return Image(repository=registries.candidate, digest=made)
+    below = Base(manifest=skopeo.manifest(base, registry), config=skopeo.configuration(base, registry))
+    made = assemble([below], [layer], settings, folder)
+    skopeo.push_layout(folder, REF, registries.candidate, "it", registry, digest=made.digest)
+    return Image(repository=registries.candidate, digest=made.digest)
 
 
 @pytest.fixture
@@ -100,7 +101,7 @@ def run(registries: Registries, policy: Path, tmp_path: Path) -> Run:
         }
         (tmp_path / "run.yaml").write_text(yaml.safe_dump(task_run))
         argv = [sys.executable, "-m", "tkn_solo.cli", "run", "-f", str(TASK), "-f", str(tmp_path / "run.yaml")]
-        argv += [f"--tools={folder}" for folder in _tools()]
+        argv += [f"--tools={folder}" for folder in tools()]
         argv += [f"--run-dir={tmp_path / 'run'}", *(f"--claim={name}={folder}" for name, folder in bound.items())]
         with storage(tmp_path / "images") as images:
             done = subprocess.run(

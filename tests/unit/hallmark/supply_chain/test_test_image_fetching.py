@@ -49,8 +49,11 @@ def serve(code: Path, model: Path, port: int, tmp_path: Path) -> Iterator[Callab
 
 
 def test_a_container_gets_its_model_from_the_step_and_is_called_as_any_other(
-    probe: Probe, serve: Callable[[], object], source: Path, model: Path, tmp_path: Path
+    probe: Probe, serve: Callable[[], object], source: Path, model: Path, policy: Path, tmp_path: Path
 ) -> None:
+    # A busy machine needs a while to import what loads the model.
+    file = policy / "policy.yaml"
+    file.write_text(file.read_text().replace("readyWithin: 5", "readyWithin: 120"))
     serve()
     called = probe(source_digest=sha256_tree(source), model=model, model_digest=sha256_file(model / "model.skops"))
     assert called.code == 0, called.output
