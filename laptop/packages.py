@@ -28,6 +28,7 @@ COMMANDS: Mapping[str, str] = {
     "htpasswd": "apache2-utils",
     "newuidmap": "uidmap",
     "git": "git",
+    "git-lfs": "git-lfs",
 }
 """Each command that is run, and the package that brings it."""
 
