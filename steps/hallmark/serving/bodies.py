@@ -20,6 +20,11 @@ class UnreadBodyError(Exception):
         self.status = status
 
 
+def announced(headers: Message) -> bool:
+    """Whether the headers tell of a body."""
+    return "Transfer-Encoding" in headers or any(told != "0" for told in headers.get_all("Content-Length") or [])
+
+
 def refuse(headers: Message, maximum: int) -> None:
     """Say no to what the headers alone tell. Raises UnreadBodyError."""
     codings, lengths = headers.get_all("Transfer-Encoding") or [], headers.get_all("Content-Length") or []
@@ -27,7 +32,7 @@ def refuse(headers: Message, maximum: int) -> None:
         # Two readers of one request that end it at different places: how requests are smuggled (section 6.3).
         raise UnreadBodyError(400, "send a Content-Length or chunks, not both")
     if codings:
-        if [coding.strip().lower() for coding in codings] != ["chunked"]:
+        if [coding.strip(" \t").lower() for coding in codings] != ["chunked"]:
             raise UnreadBodyError(501, "no Transfer-Encoding but chunked is read here")
         return
     if not lengths:

@@ -104,9 +104,13 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
+        # A body is not read here, and would be taken for the next request.
+        self.close_connection |= bodies.announced(self.headers)
         self._timed(self._get)
 
     def do_POST(self) -> None:
+        # Who speaks HTTP/1.0 knows of no chunks, and may see the body's end elsewhere (RFC 9112, section 6.1).
+        self.close_connection |= self.request_version == "HTTP/1.0" and "Transfer-Encoding" in self.headers
         self._timed(self._post)
 
     def handle_expect_100(self) -> bool:

@@ -243,6 +243,7 @@ def test_what_is_no_request_for_a_prediction_is_refused(ask: Ask, port: int) -> 
         ("Content-Length: 99999999\r\nExpect: 100-continue", b"413"),
         ("X-Length: 2", b"411"),
         ("Transfer-Encoding: gzip, chunked", b"501"),
+        ("Transfer-Encoding: \x0bchunked", b"501"),
         ("Transfer-Encoding: chunked\r\nContent-Length: 2", b"400"),
         ("Content-Length: -1", b"400"),
         ("Content-Length: 2\r\nContent-Length: 3", b"400"),
@@ -285,6 +286,31 @@ def test_chunks_that_do_not_add_up_end_the_connection(port: int, ask: Ask, chunk
         answer = http.client.HTTPResponse(client)
         answer.begin()
         assert (answer.status, answer.headers["Connection"]) == (status, "close")
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["Content-Length: {}", "Content-Length: 0\r\nContent-Length: {}", "Transfer-Encoding: x"],
+    ids=["a length", "two lengths", "a coding"],
+)
+def test_the_body_of_a_get_is_not_taken_for_the_next_request(port: int, head: str) -> None:
+    hidden = b"GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n"
+    start = f"GET /v2/health/live HTTP/1.1\r\nHost: x\r\n{head.format(len(hidden))}\r\n\r\n".encode()
+    assert answers(port, start + hidden) == [200]
+
+
+def test_chunks_of_who_speaks_an_older_protocol_end_the_connection(port: int) -> None:
+    body = json.dumps({"instances": [[5, 1]]}).encode()
+    old = CHUNKED.replace(b"HTTP/1.1", b"HTTP/1.0").replace(b"Host: x", b"Connection: keep-alive")
+    hidden = b"GET /hidden HTTP/1.1\r\nHost: x\r\n\r\n"
+    assert answers(port, old + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body) + hidden) == [200]
+
+
+def answers(port: int, sent: bytes) -> list[int]:
+    """The status of each answer until the server closes the connection; a question that never comes is a failure."""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client, client.makefile("rb") as stream:
+        client.sendall(sent)
+        return [int(line.split()[1]) for line in stream if line.startswith(b"HTTP/1.")]
 
 
 def test_metrics_count_answers_and_rows_and_never_what_a_client_wrote(ask: Ask) -> None:
