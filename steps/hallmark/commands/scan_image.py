@@ -135,8 +135,8 @@ def run(params: Params, context: Context) -> Outcome:
     vulnerable = _write_vulnerabilities(params.sbom, parts)
     digests |= {"vulnerabilities": vulnerable} if vulnerable else {}
     digests |= {"advisories": scanned.known.database.digest} if scanned.known else {}
-    named = baseline.with_fingerprints(scanned.findings, _text)
-    found = baseline.apply(named, accepted, today) if accepted else Sorted(counting=tuple(named), accepted={})
+    named = scanned.findings
+    found = baseline.apply(named, accepted, today) if accepted else Sorted(counting=named, accepted={})
     versions = _versions(scanned)
     sarif = to_sarif([*found.counting, *found.accepted], versions, found.accepted)
     write_text(context.report_dir / SARIF, sarif)
@@ -263,7 +263,7 @@ def _scan(
         found=tuple(found),
         catalogue=catalogue,
         files=len(files.root),
-        findings=tuple(findings),
+        findings=tuple(baseline.with_fingerprints(findings, _text)),
         known=known,
         packaged=packaged,
         secrets=rules.secrets.enabled,

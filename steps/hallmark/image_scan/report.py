@@ -34,6 +34,7 @@ class Scanned:
     files: int
     """That a container sees."""
     findings: tuple[Finding, ...]
+    """With their fingerprints, which do not depend on the other images of a list."""
     known: Known | None
     """None: the policy does not ask for vulnerabilities."""
     packaged: int
@@ -70,7 +71,7 @@ def together(parts: Mapping[str, Scanned]) -> Scanned:
         first,
         found=tuple(dict.fromkeys(package for one in parts.values() for package in one.found)),
         files=sum(one.files for one in parts.values()),
-        findings=tuple(findings),
+        findings=tuple(sorted(findings)),
         known=vulnerabilities.merged(known) if known else None,
         packaged=sum(one.packaged for one in parts.values()),
         left_out=sum(one.left_out for one in parts.values()),
