@@ -118,7 +118,7 @@ def _rego_platforms(policy: Policy) -> Iterator[str]:
     yield 'tested := {one | one := object.get(verdict.image, "tested", null); is_string(one)}'
     yield f"ran := {{name | some name, _ in platforms; some one in tested; {covered}}}"
     yield f"known := {allowed} | {{one | some one in tested; count(ran) == 1}}"
-    yield f"every name, _ in platforms {{ some one in known; {covered} }}"
+    yield f"every name, _ in platforms {{ count(ran) > 0; some one in known; {covered} }}"
 
 
 def _rego_metric(name: str, limit: Limit) -> Iterator[str]:

@@ -113,9 +113,9 @@ def verdict_checks(verdict: Verdict, image: Image, policy: Policy) -> list[Check
         ),
         Check(
             name="image of the champion's verdict",
-            passed=verdict.image.digest == image.digest,
+            passed=verdict.image.means(image.digest),
             value=verdict.image.digest,
-            limit=f"equal to {image.digest}",
+            limit=f"equal to {image.digest}, or a list that has it",
         ),
         Check(
             name="model of the champion's verdict",

@@ -67,15 +67,21 @@ class Base:
 
 
 def of_list(index: Mapping[str, Any], wanted: str) -> tuple[dict[str, Any], str]:
-    """The platform and the digest of the image for `wanted` in a list of images; the first, where there are variants.
+    """The platform and the digest of the image for `wanted` in a list of images.
+
+    That is the one of just that name, or else the first of its variants.
 
     Raises:
         BadInputError: the list has none.
     """
     entries = [entry for entry in index.get("manifests") or [] if isinstance(entry, dict)]
-    for entry in entries:
-        if covers(wanted, name_of(entry.get("platform"))) and DIGEST.fullmatch(str(entry.get("digest"))):
-            return {key: entry["platform"][key] for key in PROPERTIES if key in entry["platform"]}, str(entry["digest"])
+    fitting = [
+        entry
+        for entry in entries
+        if covers(wanted, name_of(entry.get("platform"))) and DIGEST.fullmatch(str(entry.get("digest")))
+    ]
+    for entry in sorted(fitting, key=lambda entry: name_of(entry["platform"]) != wanted):
+        return {key: entry["platform"][key] for key in PROPERTIES if key in entry["platform"]}, str(entry["digest"])
     found = ", ".join(sorted(filter(None, (name_of(entry.get("platform")) for entry in entries)))[:8])
     raise BadInputError(
         f"the base image has nothing for {wanted}{found and f', but for {found}'}",

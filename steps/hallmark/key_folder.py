@@ -41,12 +41,12 @@ def private_key(folder: Path) -> PrivateKey | None:
 
 
 def _own(folder: Path) -> PrivateKey:
-    password = _text(folder / PASSWORD).rstrip("\r\n")
+    password = text(folder / PASSWORD).rstrip("\r\n")
     return PrivateKey(reference=str(folder / KEY), password=password)
 
 
 def _managed(folder: Path) -> PrivateKey:
-    uri = _text(folder / URI).strip()
+    uri = text(folder / URI).strip()
     if not KEY_URI.fullmatch(uri):
         raise BadInputError(
             f"{URI} in the signing key's folder names no key that cosign knows",
@@ -54,10 +54,11 @@ def _managed(folder: Path) -> PrivateKey:
             "hashivault://",
         )
     password = folder / PASSWORD
-    return PrivateKey(reference=uri, password=_text(password).rstrip("\r\n") if password.is_file() else "")
+    return PrivateKey(reference=uri, password=text(password).rstrip("\r\n") if password.is_file() else "")
 
 
-def _text(file: Path) -> str:
+def text(file: Path) -> str:
+    """What is in a file of the folder. Raises BadInputError: it cannot be read as UTF-8."""
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):

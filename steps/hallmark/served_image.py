@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from hallmark import image_labels, model_artifact
 from hallmark.documents.model import Model
@@ -99,17 +100,34 @@ def _bases(base: Image, platforms: Sequence[str], registry: skopeo.Registry) -> 
                 f"hallmark.yaml wants images for {', '.join(platforms)}, and the base {base} is for one platform",
                 solution="start the run with the digest of a list of images, or leave image.platforms out",
             )
-        return {base: Base(manifest=manifest, config=skopeo.configuration(base, registry))}
-    found = {}
+        return {base: _base(base, manifest, registry)}
+    found: dict[Image, Base] = {}
     for wanted in platforms or [this_machine()]:
         told, digest = of_list(manifest, wanted)
         single = image(base.repository, digest)
-        found[single] = Base(
-            manifest=skopeo.manifest(single, registry),
-            config=skopeo.configuration(single, registry),
-            platform=told if several else None,
-        )
+        if single in found:
+            raise BadInputError(
+                f"the base {base} has one image for several of {', '.join(platforms)}",
+                solution="name each of the base's platforms once in image.platforms in hallmark.yaml",
+            )
+        found[single] = _base(single, skopeo.manifest(single, registry), registry, told if several else None)
     return found
+
+
+def _base(
+    single: Image, manifest: Mapping[str, Any], registry: skopeo.Registry, platform: Mapping[str, Any] | None = None
+) -> Base:
+    """Raises BadInputError: it is not one image, or one whose configuration does not name its layers."""
+    skopeo.require_layers(single, manifest)
+    config = skopeo.configuration(single, registry)
+    rootfs = config.get("rootfs")
+    named = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
+    if not isinstance(named, list) or len(named) != len(manifest["layers"]):
+        raise BadInputError(
+            f"the configuration of the base {single} does not name its layers",
+            solution="name a base image that follows OCI's image specification",
+        )
+    return Base(manifest=manifest, config=config, platform=platform)
 
 
 def manifest_annotations(labels: Mapping[str, str], base: Image, created: int) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from hallmark.documents.policy import Policy
 from hallmark.errors import BadInputError
 from hallmark.gate_report import Check
-from hallmark.key_folder import FULCIO, TOKEN, private_key
+from hallmark.key_folder import FULCIO, TOKEN, private_key, text
 from hallmark.release import accepted_policies, names_of, public_keys
 from hallmark.signatures import signers
 from hallmark.signing_keys import POLICIES
@@ -97,7 +97,7 @@ def _certified(folder: Path, known: Mapping[str, Signer], policy: Policy) -> Cer
         )
     return Certified(
         token=(folder / TOKEN).absolute(),
-        fulcio=(folder / FULCIO).read_text(encoding="utf-8").strip(),
+        fulcio=text(folder / FULCIO).strip(),
         issuer=_issuer(folder / TOKEN),
         trusted_root=next(iter(known.values())).trusted_root,
     )

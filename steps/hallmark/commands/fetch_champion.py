@@ -214,7 +214,7 @@ def _take_out(standing: Image, registry: skopeo.Registry, digest: str, target: P
     """
     # Of a list any image will do: all of them are for the model of the one verdict.
     single = parts_of(standing, registry)[0].image
-    labels = skopeo.labels(single, registry)
+    labels = skopeo.labels_in(skopeo.configuration(single, registry))
     if (artifact := model_artifact.of(labels, standing.repository)) is not None:
         size = model_artifact.take_out(
             artifact, digest, registry, target / champions.MODEL_FILE, maximum_bytes=BOUNDS.file_bytes, timeout=SECONDS

@@ -24,8 +24,6 @@ from hallmark.reporting.sarif import Finding
 from hallmark.tools.syft import Distribution
 
 TOOL = "vulnerabilities"
-PREDICATE = "https://cosign.sigstore.dev/attestation/vuln/v1"
-"""The type of what :func:`predicate` makes (sigstore/cosign, specs/COSIGN_VULN_ATTESTATION_SPEC.md)."""
 ORDER: tuple[Severity, ...] = ("low", "medium", "high", "critical")
 MAXIMUM_PACKAGES = 100_000
 
@@ -181,6 +179,8 @@ def merged(parts: Mapping[str, Known]) -> Known:
 
 def predicate(parts: Mapping[str, Known], *, scanner: Mapping[str, str], started: str, finished: str) -> dict[str, Any]:
     """What is known, as the predicate of cosign's attestation of vulnerabilities.
+
+    Source: sigstore/cosign, specs/COSIGN_VULN_ATTESTATION_SPEC.md.
 
     Args:
         parts: of each image of a list, by platform; of a single image its own, under any name.

@@ -59,24 +59,23 @@ class Registry:
         return [*flags, *([f"--{side}cert-dir={self.authfile.parent}"] if own else [])]
 
 
-def labels(image: Image, registry: Registry) -> Mapping[str, str]:
-    """The labels in the configuration of `image`; skopeo checks both digests on the way.
+def require_single(image: Image, registry: Registry) -> None:
+    """Hold what lies under the digest of `image` to be one image, whatever a list calls it.
 
     Raises:
-        BadInputError: the digest is that of a list of images, of which only one would have been judged.
-        ToolFailedError: the registry does not answer, does not let us in, or does not have the image.
+        BadInputError: it is another list, or nothing that is known.
+        ToolFailedError: as :func:`manifest`.
     """
-    require_single(image, registry)
-    return labels_in(configuration(image, registry))
+    require_layers(image, manifest(image, registry))
 
 
-def require_single(image: Image, registry: Registry) -> None:
-    """Hold what lies under the digest of `image` to be one image, whatever a list calls it. Raises as `labels`."""
-    told = manifest(image, registry)
-    if told.get("mediaType", MANIFESTS[0]) not in MANIFESTS or "manifests" in told:
+def require_layers(image: Image, manifest: Mapping[str, Any]) -> None:
+    """Hold the manifest of `image` to be that of one image. Raises BadInputError."""
+    known = manifest.get("mediaType", MANIFESTS[0]) in MANIFESTS and isinstance(manifest.get("layers"), list)
+    if not known or "manifests" in manifest:
         raise BadInputError(
-            f"{image} is no single image ({told.get('mediaType')})",
-            solution="build for one platform; a list of images cannot be judged by running one of them",
+            f"{image} is no single image ({manifest.get('mediaType')})",
+            solution="make it anew as one image with layers, as OCI's image specification has it, or as a list of such",
         )
 
 

@@ -79,14 +79,6 @@ def hallmark(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[...
     return call
 
 
-@pytest.fixture(scope="session", autouse=True)
-def built_tools() -> Iterator[None]:
-    """What `make setup` builds is found first, also when pytest is called without make."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PATH", str(Path(__file__).parents[4] / ".tools" / "bin"), prepend=":")
-        yield
-
-
 @pytest.fixture(scope="session")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Registry, Registry, KeyPair, KeyPair]]:
     """Two real registries and two key pairs, for all tests of this folder."""

@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from hallmark import image_labels
+from hallmark.image_reference import Image
+from hallmark.tools import skopeo
 from hallmark.verdict import Verdict
 from laptop.keys import KeyPair
 from laptop.registry import Registry
@@ -77,6 +79,12 @@ def verdict_content(policy_digest: str, repository: str, image_digest: str, **ch
         "checks": [{"name": "accuracy", "passed": True, "value": "0.95", "limit": "at least 0.9"}],
     }
     return {**content, **changes}
+
+
+def labels_of(image: Image, registry: skopeo.Registry) -> Mapping[str, str]:
+    """The labels of a single image in a registry."""
+    skopeo.require_single(image, registry)
+    return skopeo.labels_in(skopeo.configuration(image, registry))
 
 
 def write_verdict(folder: Path, content: dict[str, Any]) -> str:

@@ -21,7 +21,7 @@ from hallmark.tools import skopeo
 from laptop.containers import as_root
 
 from .supply_chain_helpers import MODEL, Called
-from .supply_chain_images import COMMIT, Registries, digest, small_root
+from .supply_chain_images import COMMIT, Registries, digest, labels_of, small_root
 
 CONTAINERFILE = """\
 ARG BASE_IMAGE
@@ -151,7 +151,7 @@ def test_an_image_is_built_on_the_base_with_the_model_in_it_and_labelled(
     assert called.code == 0, called.output
     assert called.result("url") == registries.candidate
     assert f"ok  base image: {base}  (any: the policy names no base" in called.output
-    labels = skopeo.labels(*reference(registries, called))
+    labels = labels_of(*reference(registries, called))
     assert dict(labels) == {
         image_labels.TITLE: "iris",
         image_labels.VERSION: "1.2.3",
@@ -197,7 +197,7 @@ def test_a_containerfiles_own_labels_do_not_win(build: Build, registries: Regist
         file.write(f"LABEL {image_labels.MODEL_DIGEST}={wrong} {image_labels.MODEL_ARTIFACT}={wrong} mine=kept\n")
     called = build()
     assert called.code == 0, called.output
-    labels = skopeo.labels(*reference(registries, called))
+    labels = labels_of(*reference(registries, called))
     assert labels[image_labels.MODEL_DIGEST] != digest("9")
     assert (labels[image_labels.MODEL_ARTIFACT], model_artifact.of(labels, "it")) == ("", None)
     assert labels["mine"] == "kept"

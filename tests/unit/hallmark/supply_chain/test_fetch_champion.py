@@ -314,6 +314,21 @@ def test_a_champion_that_is_a_list_of_images_is_taken_out_of_one_of_them(
     assert (tmp_path / "champion" / "model").read_bytes() == MODEL
 
 
+def test_a_champion_may_be_one_image_of_the_list_that_was_judged(
+    fetch: Fetch, config: WorkTree, registries: Registries, content: Content, tmp_path: Path
+) -> None:
+    whole, parts = registries.push_list(["amd64", "arm64"], layers=[layer_with(MODEL)])
+    deploy(config, registries, parts["arm64"])
+    image = f"{registries.release}@{parts['arm64']}"
+    registries.sign(image)
+    judged = {"repository": registries.candidate, "digest": whole, "tested": "linux/amd64"}
+    judged["platforms"] = {f"linux/{name}": found for name, found in parts.items()}
+    registries.attest(image, content(whole, image=judged), predicate_type=PREDICATE_TYPE)
+    called = fetch()
+    assert called.code == 0, called.output
+    assert (tmp_path / "champion" / "model").read_bytes() == MODEL
+
+
 def test_a_registry_that_does_not_give_the_image_is_a_failed_tool(
     fetch: Fetch, config: WorkTree, registries: Registries, champion: str
 ) -> None:

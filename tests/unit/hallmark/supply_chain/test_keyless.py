@@ -111,6 +111,14 @@ def test_what_is_no_token_is_an_error(text: str, identity: Callable[[str], Path]
     assert "is no identity token" in called.output
 
 
+def test_an_address_of_fulcio_that_is_no_text_is_an_error(identity: Callable[[str], Path], sign: Call) -> None:
+    folder = identity(ROBOT)
+    (folder / "fulcio-url").write_bytes(b"https://\xff")
+    called = sign(signing_key=folder)
+    assert called.code == 2, called.output
+    assert "fulcio-url in the signing key's folder cannot be read as UTF-8" in called.output
+
+
 def test_a_token_that_fulcio_does_not_believe_is_an_error_that_does_not_repeat_it(
     sigstore: Sigstore, identity: Callable[[str], Path], sign: Call
 ) -> None:

@@ -135,9 +135,16 @@ def test_rego_asks_of_an_image_in_a_list_what_verify_image_asks(
         assert done.returncode == 0 or "validation errors occurred" in done.stderr, done.stderr
         return done.returncode == 0
 
-    with (signing_policy / "policy.yaml").open("a") as file:
-        file.write("image: {untestedPlatforms: [linux/arm64]}\n")
-    assert hallmark("policy-admission", policy=signing_policy, output=admission).code == 0
+    def allow(*names: str) -> None:
+        file = signing_policy / "policy.yaml"
+        rules = file.read_text().partition("image: {untested")[0]
+        file.write_text(f"{rules}image: {{untestedPlatforms: [{', '.join(names)}]}}\n")
+        assert hallmark("policy-admission", policy=signing_policy, output=admission).code == 0
+
+    allow("linux/arm64", "linux/amd64")
+    assert admitted("linux/arm64/v8")
+    assert not admitted("linux/arm64/v8", tested=None), "it ran on none of them"
+    allow("linux/arm64")
     assert admitted("linux/arm64/v8")
     assert not admitted("linux/arm64/v8", platforms={"linux/arm64/v8": digest("9")})
     assert not admitted("linux/s390x")

@@ -21,7 +21,7 @@ from hallmark.tools.cosign import Cosign, PrivateKey, Signer, cosign
 from services.faulty_registry import Door, Fault, authority, door
 from services.http import serving
 
-from .supply_chain_images import LABELS, Registries
+from .supply_chain_images import LABELS, Registries, labels_of
 
 BUSY: Fault = (503, "", "")
 OFTEN: Fault = (429, "TOOMANYREQUESTS", "too many requests")
@@ -47,7 +47,7 @@ def pushed(registries: Registries, front: Door) -> Image:
 
 def through(credential: Path, image: Image, *, tls_verify: bool = False) -> dict[str, str]:
     with docker_config(credential) as authfile:
-        return dict(skopeo.labels(image, skopeo.Registry(authfile=authfile, tls_verify=tls_verify)))
+        return dict(labels_of(image, skopeo.Registry(authfile=authfile, tls_verify=tls_verify)))
 
 
 @pytest.mark.parametrize("fault", [OFTEN, BUSY, (500, "UNKNOWN", "unknown error"), "reset"], ids=str)
@@ -243,7 +243,7 @@ def test_a_manifest_that_is_not_the_one_of_the_digest_is_not_believed() -> None:
         asked = Image(repository=f"127.0.0.1:{server.server_port}/releases/iris", digest=f"sha256:{'2' * 64}")
         with docker_config(None) as authfile:
             registry = skopeo.Registry(authfile=authfile, tls_verify=False)
-            for ask in (skopeo.platforms, skopeo.manifest, skopeo.labels, skopeo.require):
+            for ask in (skopeo.platforms, skopeo.manifest, skopeo.require_single, skopeo.require):
                 with pytest.raises(ToolFailedError, match="another manifest than the one of"):
                     ask(asked, registry)
 
@@ -276,7 +276,7 @@ def test_plain_http_is_spoken_to_no_registry_elsewhere_that_its_credential_does_
         builder = Buildah(folder=tmp_path, base_store=None, authfile=authfile, tls_verify=False)
         here = Image(repository="127.0.0.1:5000/candidates/iris", digest=away.digest)
         asked: list[Callable[[], object]] = [
-            lambda: skopeo.labels(away, registry),
+            lambda: skopeo.configuration(away, registry),
             lambda: skopeo.answers(away, registry),
             lambda: skopeo.copy(away, registry, here.repository, "tag", registry),
             lambda: skopeo.copy(here, registry, away.repository, "tag", registry),

@@ -19,7 +19,7 @@ from hallmark.image_builder import builder
 from hallmark.tools import skopeo
 
 from .supply_chain_helpers import Called
-from .supply_chain_images import Registries, digest, small_root
+from .supply_chain_images import Registries, digest, labels_of, small_root
 from .test_build_image import Build, base, build, files, reference, source
 
 __all__ = ["base", "build", "source"]
@@ -51,7 +51,7 @@ def test_the_image_is_the_base_with_the_server_and_the_model(
     assert config["config"]["Entrypoint"] == ["python3", "-m", "serving"]
     assert (config["config"]["User"], config["config"]["WorkingDir"]) == ("1001:0", "/app")
     assert config["config"]["ExposedPorts"] == {"8080/tcp": {}}
-    labels = skopeo.labels(*reference(registries, called))
+    labels = labels_of(*reference(registries, called))
     assert labels[image_labels.MODEL_DIGEST] == sha256_file(tmp_path / "model" / "model.skops")
     told = skopeo.manifest(*reference(registries, called))["annotations"]
     assert labels.items() <= told.items()
@@ -100,11 +100,11 @@ def test_a_model_that_is_to_be_fetched_is_beside_the_image_under_its_own_digest(
     model = tmp_path / "model" / "model.skops"
     told = json.loads(added["app/model/serving.json"][3])
     assert (told["kept"], told["digest"], told["size"]) == ("fetched", sha256_file(model), model.stat().st_size)
-    labels = skopeo.labels(image, registry)
+    labels = labels_of(image, registry)
     assert labels[image_labels.MODEL_DIGEST] == sha256_file(model)
     artifact = model_artifact.of(labels, image.repository)
     # It stays the same for another commit with the same model, and so does its tag.
-    assert artifact == model_artifact.of(skopeo.labels(*reference(registries, again)), image.repository)
+    assert artifact == model_artifact.of(labels_of(*reference(registries, again)), image.repository)
     assert artifact is not None
     assert skopeo.manifest(artifact, registry)["layers"][0]["digest"] == sha256_file(model)
     bounds: dict[str, Any] = {"maximum_bytes": 1 << 20, "timeout": 60}
@@ -125,7 +125,7 @@ def test_a_base_with_a_model_beside_it_says_nothing_about_the_model_that_is_bake
     base = registries.push(repository, {image_labels.MODEL_ARTIFACT: digest("9"), "mine": "kept"})
     called = build(base_image=f"{repository}@{base}")
     assert called.code == 0, called.output
-    labels = skopeo.labels(*reference(registries, called))
+    labels = labels_of(*reference(registries, called))
     assert (labels["mine"], model_artifact.of(labels, registries.candidate)) == ("kept", None)
 
 
@@ -192,3 +192,6 @@ def test_a_list_of_images_gives_the_one_that_is_wanted_or_says_what_it_has() -> 
     assert of_list(index, "linux/arm64")[1] == of_list(index, "linux/arm64/v8")[1] == digest("1")
     with pytest.raises(BadInputError, match="nothing for linux/s390x, but for linux/amd64, linux/arm64/v8"):
         of_list(index, "linux/s390x")
+    # Of just the name that is wanted, wherever it stands: any machine of the kind can run that one.
+    index["manifests"].insert(0, entry("3", architecture="amd64", variant="v3"))
+    assert [of_list(index, name)[1] for name in ("linux/amd64", "linux/amd64/v3")] == [digest("2"), digest("3")]

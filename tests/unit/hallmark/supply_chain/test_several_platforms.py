@@ -22,7 +22,7 @@ from hallmark.tools import skopeo
 from hallmark.tools.syft import Catalogue, Distribution
 
 from .scanned_images import advisory, layer, member
-from .supply_chain_images import LABELS, Registries, digest, small_root
+from .supply_chain_images import LABELS, Registries, digest, labels_of, small_root
 from .test_build_image import Build, base, build, reference, source
 from .test_release_refusals import Call
 from .test_scan_image import LOOK, PLAIN, TODAY, Scan, fresh, scan
@@ -71,7 +71,7 @@ def test_the_image_is_a_list_with_the_same_layers_on_the_base_of_each_platform(
     images = {name: Image(repository=whole.repository, digest=one) for name, one in found.items()}
     for name, one in images.items():
         assert skopeo.configuration(one, registry)["architecture"] == name.partition("/")[2]
-        assert skopeo.labels(one, registry)[image_labels.REVISION] == "c" * 40
+        assert labels_of(one, registry)[image_labels.REVISION] == "c" * 40
     layers = [[layer["digest"] for layer in skopeo.manifest(one, registry)["layers"]] for one in images.values()]
     assert layers[0][1:] == layers[1][1:]
     assert len(layers[0]) == 3
@@ -102,6 +102,37 @@ def test_a_base_without_one_of_the_platforms_and_an_image_that_cannot_be_tested_
     elsewhere = build(base_image=bases)
     assert elsewhere.code == 2
     assert f"wants an image for linux/ppc64le, and this machine is {OWN}" in elsewhere.output
+
+
+def test_a_base_that_gives_no_image_of_its_own_for_each_platform_is_bad_input(
+    build: Build, registries: Registries, several: Path, policy: Path, bases: str
+) -> None:
+    allows(policy, OTHER)
+    repository = bases.partition("@")[0]
+    own, other = (name.removeprefix("linux/") for name in (OWN, OTHER))
+    single, listed = (registries.push_list([own, other], repository, [small_root()])[at] for at in (1, 0))
+    shared = build(
+        base_image=f"{repository}@{registries.push_index(repository, {own: single[own], other: single[own]})}"
+    )
+    assert (shared.code, "has one image for several of" in shared.output) == (2, True), shared.output
+    inner = registries.folder / "inner/blobs/sha256"
+    inner.mkdir(parents=True)
+    (inner / listed.removeprefix("sha256:")).write_text(skopeo_raw(registries, repository, listed))
+    nested = build(base_image=f"{repository}@{registries.push_index(repository, {own: single[own], other: listed})}")
+    assert (nested.code, f"{listed} is no single image" in nested.output) == (2, True), nested.output
+
+
+def test_the_policy_may_let_the_very_variant_go_untested_that_the_base_has(
+    build: Build, registries: Registries, several: Path, policy: Path, bases: str
+) -> None:
+    repository = bases.partition("@")[0]
+    names = [OWN.removeprefix("linux/"), f"{OTHER.removeprefix('linux/')}/z15"]
+    variants = f"{repository}@{registries.push_list(names, repository, [small_root()])[0]}"
+    assert build(base_image=variants).code == 1
+    allows(policy, f"{OTHER}/z15")
+    called = build(base_image=variants)
+    assert called.code == 0, called.output
+    assert list(of_text(called.result("platforms") or "")) == [f"{OTHER}/z15", OWN]
 
 
 def test_each_image_of_a_list_is_scanned_and_the_bill_says_what_is_in_which(
@@ -166,6 +197,22 @@ def test_what_one_image_has_twice_is_not_said_to_be_in_all_of_them() -> None:
     assert [finding.message for finding in found.findings] == ["for everybody (linux/amd64)"]
 
 
+def test_an_accepted_finding_stays_accepted_when_the_image_is_for_another_platform_too(
+    scan: Scan, registries: Registries, tmp_path: Path
+) -> None:
+    plain, open_to_all = layer(PLAIN), layer([*PLAIN, member("app/x", mode=0o666)])
+    one = registries.push(registries.candidate, layer_tar=open_to_all)
+    alone = scan(image_digest=one)
+    named = {finding["file"]: finding["fingerprint"] for finding in scan.report["figures"]["findings"]}
+    assert (alone.code, len(named["app/x"])) == (1, 16), alone.output
+    other = registries.push(registries.candidate, layer_tar=plain, architecture="arm64")
+    both = registries.push_index(registries.candidate, {"amd64": one, "arm64": other})
+    assert scan(image_digest=both).code == 1
+    found = {finding["file"]: finding for finding in scan.report["figures"]["findings"]}
+    assert "(linux/amd64)" in found["app/x"]["message"]
+    assert {file: finding["fingerprint"] for file, finding in found.items()} == named
+
+
 def test_a_list_is_released_and_signed_with_each_image_in_it_or_not_at_all(
     sign: Call, verify: Call, registries: Registries, signing_policy: Path, signing_key: Path
 ) -> None:
@@ -218,7 +265,8 @@ def test_a_list_that_hides_another_one_is_neither_signed_nor_verified_nor_scanne
         called = verify(f"{repository}@{outer}") if call is verify else sign(**asked)
         assert (called.code, f"{inner} is no single image" in called.output) == (2, True), called.output
         if call is sign:
-            assert scan(image_digest=outer).code == 2
+            looked = scan(image_digest=outer)
+            assert (looked.code, f"{inner} is no single image" in looked.output) == (2, True), looked.output
 
 
 def skopeo_raw(registries: Registries, repository: str, digest: str) -> str:
@@ -274,6 +322,9 @@ def test_a_platform_counts_as_tested_where_the_container_ran_or_the_policy_says_
     assert untested(names, "linux/amd64", []) == names[1:]
     assert untested(names, "linux/amd64", ["linux/arm64"]) == ["linux/s390x"]
     assert untested(names, None, ["linux/arm64/v7"]) == names
+    # Where it ran on none of them there is nothing that another platform could be let go for.
+    assert untested(names, None, names) == names
+    assert untested(names, "linux/ppc64le", ["linux/amd64", "linux/arm64", "linux/s390x"]) == names
 
 
 def test_of_several_variants_of_the_machine_none_counts_as_tested() -> None:
