@@ -218,7 +218,8 @@ def _conditions(admitted: Admitted) -> Iterator[dict[str, Any]]:
 
     Kyverno's own operators take text for numbers, and an asterisk in the verdict for anything. JMESPath compares
     exactly, orders numbers only, and gives null for what is missing, which Kyverno takes for an error. Left to Rego and
-    to verify-image: an interval's width, and whether the time is one to come.
+    to verify-image: an interval's width, whether the time is one to come, and the image that the verdict names with its
+    platforms.
     """
     policy = admitted.policy
 

@@ -51,7 +51,7 @@ COMMANDS: dict[str, str] = {
     "train": "run the repository's training script with its parameters and seed",
     "sign-model": "sign the model's folder, before anybody has judged it",
     "predict-model": "load the model safely and predict on the independent features",
-    "build-image": "build the image with the model baked in, and push it to the candidates",
+    "build-image": "make the image, with the model in it or beside it, and push it to the candidates",
     "test-image": "call the running container and compare its answers with the model's",
     "scan-image": "the image's bill of materials, known vulnerabilities, secrets and setuid files",
     "verify-model": "judge the predictions on labels that the model's maker never had; the verdict",

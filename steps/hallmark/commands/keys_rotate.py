@@ -4,6 +4,7 @@
    `policies` of both keys.
 2. `keys resign` signs what is live with the new key; `keys store --replace=true` has the pipelines use it.
 3. `keys retire` writes the edition after that, which takes the new key only: what the old one signed is then refused.
+   Its digest goes on the list of the new key.
 
 Verdicts that name the present edition stay good: it is put into the next one's `trustedPolicies`. Admission manifests
 have to be written anew in the steps 1 and 3.

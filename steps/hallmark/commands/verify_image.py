@@ -4,8 +4,8 @@ Runs before every deployment, with the policy and its public keys as they are no
 key on exactly this digest, and for an attestation by a trusted key whose verdict passed, is about this digest, was
 judged by this policy or an earlier one that it trusts, has not expired, has every required gate, and reaches this
 policy's limits. What else the policy wants attested (provenance, tests, SBOM, vulnerabilities) has to be about the same
-digest, and to say what that verdict says. Of a list of images it asks
-all of that of the list, and of every image in it.
+digest, and to say what that verdict says. Of a list of images it asks all of that of the list, and of every
+image in it.
 
 Trusts: the policy folder; cosign for whether a signature fits a key. Not the registry, nor what a tag points to.
 Refuses everything else: no signature, another key, another image's or another repository's, any other statement in the
