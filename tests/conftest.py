@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 # The same cases in every run, so that a failure is the change's and not chance's; and no test depends on a time.
@@ -9,6 +13,14 @@ from hypothesis import settings
 settings.register_profile("stable", derandomize=True, deadline=None)
 settings.register_profile("search", deadline=None, print_blob=True)
 settings.load_profile("stable")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def built_tools() -> Iterator[None]:
+    """What `make setup` builds is found first, also when pytest is called without make."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(Path(__file__).parents[1] / ".tools" / "bin"), prepend=":")
+        yield
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:

@@ -163,12 +163,13 @@ def delivered(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     given, password, key = signed_and_fetched(folder, store), secrets.token_urlsafe(24), folder / "model-key"
     hallmark("keys", "generate", "--signs=model", f"--output={key}", COSIGN_PASSWORD=password)
     (given.validators / "policy/model.pub").write_bytes((key / "model.pub").read_bytes())
-    delete("secret", MODEL_KEY)
-    with pytest.raises(BadInputError, match="there is no Secret model-key to sign with"):
-        enrol(given)
-    where = f"--namespace={PIPELINES_NAMESPACE}"
-    hallmark("keys", "store", "--signs=model", f"--key={key}", where, COSIGN_PASSWORD=password)
+    kept = kubectl.get("secret", MODEL_KEY, namespace=PIPELINES_NAMESPACE)
     try:
+        delete("secret", MODEL_KEY)
+        with pytest.raises(BadInputError, match="there is no Secret model-key to sign with"):
+            enrol(given)
+        where = f"--namespace={PIPELINES_NAMESPACE}"
+        hallmark("keys", "store", "--signs=model", f"--key={key}", where, COSIGN_PASSWORD=password)
         enrolled = enrol(given)
         commit = enrolment.push_change(enrolled.source, f"Deliver this one {secrets.token_hex(3)}")
         pushed, started = f"{NAME}-{commit[:12]}", f"{NAME}-{secrets.token_hex(3)}"
@@ -195,6 +196,8 @@ def delivered(store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         # Without the key a push to it would wait for a Secret until its time is up.
         delete("trigger", NAME)
         delete("secret", MODEL_KEY)
+        if kept is not None:
+            kubectl.apply({**kept, "metadata": {"name": MODEL_KEY, "namespace": PIPELINES_NAMESPACE}})
 
 
 def delete(kind: str, name: str) -> None:

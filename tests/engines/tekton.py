@@ -35,11 +35,11 @@ PLACEHOLDERS = {
 Object = dict[str, Any]
 
 
-def run(scenario: Scenario, places: Mapping[str, object]) -> Finished:
+def run(scenario: Scenario, places: Mapping[str, object], *, seconds: float = SECONDS) -> Finished:
     """Run a scenario to its end.
 
     Raises:
-        ToolFailedError: the cluster does not take one of its objects, or it did not end within `SECONDS`.
+        ToolFailedError: the cluster does not take one of its objects, or it did not end within `seconds`.
     """
     given = scenario.given(places)
     with namespace(scenario.name) as where:
@@ -49,7 +49,7 @@ def run(scenario: Scenario, places: Mapping[str, object]) -> Finished:
         _create(where, *(document for document in documents if document not in runs))
         what = runs[0] if runs else _started(scenario.start or "", given, where)
         _create(where, _with_user(what))
-        objects = finished(what["kind"], what["metadata"]["name"], where, seconds=SECONDS)
+        objects = finished(what["kind"], what["metadata"]["name"], where, seconds=seconds)
         return Finished(objects=objects, logs={place: log(place, objects, where) for place in scenario.logs})
 
 

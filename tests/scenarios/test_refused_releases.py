@@ -1,4 +1,4 @@
-"""verify-image as tkn-solo runs it: one image is let through, and each of the others is refused for its own reason."""
+"""verify-image as tkn-solo runs it: what is good is let through, each of the others is refused for its own reason."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from laptop.world import World
 from services.refused_releases import Releases, Verifying
 
 
-def test_of_all_images_only_the_one_that_was_delivered_is_let_through(
+def test_only_what_was_judged_and_signed_is_let_through(
     services: World, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("refused")

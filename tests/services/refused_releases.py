@@ -1,4 +1,4 @@
-"""Images in a registry, of which only one may be deployed, and the run that has verify-image look at each of them.
+"""Images in a registry, most of which must not be deployed, and the run that has verify-image look at each of them.
 
 Everything is real: registry, cosign, keys. The step is the one of the Task update-manifest, and runs on either engine.
 """
@@ -36,6 +36,7 @@ from unit.hallmark.supply_chain.supply_chain_images import (
 
 NOBODY = "127.0.0.1:1"
 """Where no registry answers, for a pod as for this machine."""
+WRONG_KEY = "NO  signature: no matching signatures: invalid signature"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,8 +78,8 @@ class Releases:
 
     def cases(self) -> dict[str, Case]:
         """Each of the images, by what is wrong with it."""
-        good = self._made()
-        stranger = self.images.other_key
+        good, passed = self._made(), "is signed, and its verdict passed"
+        stranger = self._made(key=self.images.other_key)
         plain = self._made(sign=False, verdict=False)
         unjudged = self._made(verdict=False)
         borrowed, posing, elsewhere = self._made(sign=False, verdict=False), self._made(verdict=False), self._moved()
@@ -93,23 +94,22 @@ class Releases:
         cut = self._made()
         self._cut_short(cut)
         return {
-            "delivered": self._case(good, 0, "is signed, and its verdict passed"),
-            "unsigned": self._case(plain, 1, "NO  signature"),
-            "key-of-a-stranger": self._case(self._made(key=stranger), 1, "NO  signature"),
+            "delivered": self._case(good, 0, passed),
+            "of-the-new-key": Case(image=self._there(stranger), exit_code=0, said=passed, policy="rotated"),
+            "unsigned": self._case(plain, 1, "NO  signature: no signatures found"),
+            "key-of-a-stranger": self._case(stranger, 1, WRONG_KEY),
             "signature-of-another": self._case(borrowed, 1, "invalid or missing digest in claim"),
-            "without-attestation": self._case(unjudged, 1, "NO  attestation"),
-            "another-predicate-type": self._case(posing, 1, "NO  attestation"),
+            "without-attestation": self._case(unjudged, 1, "NO  attestation: no matching attestations"),
+            "another-predicate-type": self._case(posing, 1, "found: https://example.com/opinion"),
             "attestation-of-another": self._case(said_of_another, 1, "no matching subject digest found"),
-            "bill-poses-as-signature": self._case(bill, 1, "NO  signature"),
+            "bill-poses-as-signature": self._case(bill, 1, "NO  signature: a sigstore bundle lies beside"),
             "refused-verdict": self._case(self._made(passed=False), 1, "NO  verdict passed"),
             "expired-verdict": self._case(self._made(judgedAt=days_ago(400)), 1, "expired verdict"),
             "verdict-of-another-policy": self._case(self._made(policy=digest("9")), 1, "NO  verdict's policy"),
             "relocated": self._case(elsewhere, 1, "made for"),
             "list-with-one-unsigned": self._case(self._list(), 1, "NO  linux/arm64: signature"),
-            "old-key-after-rotation": Case(
-                image=f"{self.place}@{good}", exit_code=1, said="NO  signature", policy="rotated"
-            ),
-            "tag": Case(image=f"{self.place}:it", exit_code=2, said="digest"),
+            "old-key-after-rotation": Case(image=self._there(good), exit_code=1, said=WRONG_KEY, policy="rotated"),
+            "tag": Case(image=f"{self.place}:it", exit_code=2, said="does not name an image by digest"),
             "manifest-cut-short": self._case(cut, 3, "the registry does not give"),
             "registry-away": Case(
                 image=f"{NOBODY}/{self.place.partition('/')[2]}@{good}",
@@ -166,8 +166,12 @@ class Releases:
     def _here(self, found: str) -> str:
         return f"{self.images.release}@{found}"
 
+    def _there(self, found: str) -> str:
+        """An image as the steps call it."""
+        return f"{self.place}@{found}"
+
     def _case(self, found: str, exit_code: int, said: str) -> Case:
-        return Case(image=f"{self.place}@{found}", exit_code=exit_code, said=said)
+        return Case(image=self._there(found), exit_code=exit_code, said=said)
 
     def _write_policy(self, name: str, more: str, key: Path) -> None:
         folder = self.policies[name]
@@ -204,7 +208,7 @@ class Verifying(Scenario):
         return self
 
     def assert_each_was_told_apart(self, finished: Finished) -> None:
-        """One image was let through, and each of the others refused for its own reason."""
+        """What is good was let through, and each of the others refused for its own reason."""
         tasks = observed(finished, self.logs)["tasks"]
         told = {name: "\n".join(finished.logs[f"{name}/verify-image"]) for name in self.cases}
         wrong = {
@@ -213,7 +217,8 @@ class Verifying(Scenario):
             if tasks[name]["steps"]["verify-image"].split()[-1] != str(case.exit_code) or case.said not in told[name]
         }
         assert not wrong, wrong
-        assert {name for name, task in tasks.items() if task["results"].get("verified") == "true"} == {"delivered"}
+        passed = {name for name, task in tasks.items() if task["results"].get("verified") == "true"}
+        assert passed == {name for name, case in self.cases.items() if case.exit_code == 0}
 
     def _run(self) -> dict[str, Any]:
         held = [{"name": name, "configMap": {"name": name}} for name in self.releases.policies]
