@@ -6,9 +6,15 @@ from pathlib import Path
 
 import pytest
 
+from .trial import Trial
 from .workshop import Workshop
 
 
 @pytest.fixture
 def workshop(tmp_path: Path) -> Workshop:
     return Workshop(tmp_path)
+
+
+@pytest.fixture
+def trial(workshop: Workshop) -> Trial:
+    return Trial(workshop)

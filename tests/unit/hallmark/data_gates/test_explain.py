@@ -18,15 +18,10 @@ from hallmark.judgement import wilson_interval
 from hallmark.platforms import as_text
 from hallmark.reporting.run import Gate, Run
 
-from .test_verify_model import Trial, against
+from .trial import Trial, against
 from .workshop import Workshop
 
 Explained = Callable[..., str]
-
-
-@pytest.fixture
-def trial(workshop: Workshop) -> Trial:
-    return Trial(workshop)
 
 
 @pytest.fixture
