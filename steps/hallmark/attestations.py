@@ -21,7 +21,7 @@ from hallmark.documents.rules_signing import Attestation
 from hallmark.errors import BadInputError, HallmarkError
 from hallmark.gate_report import Check
 from hallmark.image_reference import Image, parse_image
-from hallmark.tools.cosign import Statement, strict_json
+from hallmark.tools.cosign_output import Statement, strict_json
 from hallmark.verdict import PREDICATE_TYPE, Verdict
 
 TYPES: Mapping[Attestation, str] = {

@@ -15,7 +15,8 @@ from hallmark.files import inside
 from hallmark.gate_report import Check
 from hallmark.image_reference import Image
 from hallmark.release import public_keys
-from hallmark.tools.cosign import Answer, Cosign, Signer, Statement, Written
+from hallmark.tools.cosign import Answer, Cosign, Signer
+from hallmark.tools.cosign_output import Statement, Written
 
 T = TypeVar("T")
 AT_ONCE = 4

@@ -18,7 +18,8 @@ from hallmark.image_reference import Image
 from hallmark.release import holds_for_long
 from hallmark.signatures import attested, is_about, signature_check
 from hallmark.signing_credentials import SigningKey
-from hallmark.tools.cosign import Answer, Cosign, Signer, Signing, Statement, Written
+from hallmark.tools.cosign import Answer, Cosign, Signer, Signing
+from hallmark.tools.cosign_output import Statement, Written
 from hallmark.verdict import Verdict, read_verdict, this_second
 
 

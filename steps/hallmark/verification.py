@@ -18,7 +18,8 @@ from hallmark.image_reference import Image
 from hallmark.release import verdict_checks
 from hallmark.signatures import attested, nothing, signature_checks
 from hallmark.tools import skopeo
-from hallmark.tools.cosign import Answer, Cosign, Signer, Statement
+from hallmark.tools.cosign import Answer, Cosign, Signer
+from hallmark.tools.cosign_output import Statement
 from hallmark.verdict import Verdict, read_verdict, this_second
 
 

@@ -34,7 +34,8 @@ from hallmark.signatures import attested, is_about, signature_check, signers
 from hallmark.signing_credentials import SigningKey, open_key
 from hallmark.signing_keys import PASSWORD, require_memory
 from hallmark.tools import skopeo
-from hallmark.tools.cosign import Cosign, Signer, Statement, Written
+from hallmark.tools.cosign import Cosign, Signer
+from hallmark.tools.cosign_output import Statement, Written
 from hallmark.verification import Asked, first_failed, release_checks
 
 EXAMPLE = "hallmark keys-resign --images=live --policy=next-policy --signing-key=new-signing-key --credential=releases"

@@ -18,22 +18,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from hallmark import process, registry_calls, unique_json
+from hallmark import process, registry_calls
 from hallmark.errors import BadInputError, ToolFailedError
 from hallmark.files import write_text
 from hallmark.image_reference import Image
 from hallmark.registry_auth import require_plain_http, require_tls_kept
+from hallmark.tools.cosign_output import Written, parse_signatures, parse_statements
 
-Written = Literal["legacy", "bundle"]
 Format = Literal["legacy", "bundle", "both"]
 Version = tuple[int, int]
 """cosign's, as far as its flags depend on it."""
-SIGNATURE_TYPES: Mapping[Written, str] = {
-    "legacy": "cosign container image signature",
-    "bundle": "https://sigstore.dev/cosign/sign/v1",
-}
-PAYLOAD_TYPE = "application/vnd.in-toto+json"
-STATEMENT_TYPE = re.compile(r"https://in-toto\.io/Statement/v\d+(\.\d+)?")
 VERSION = re.compile(r"v?(\d+)\.(\d+)\.\d+")
 OLDEST, NEWEST, BUNDLES = (2, 4), (3, 999), (2, 6)
 LONG_AGO = "1970-01-01T00:00:00Z"
@@ -48,27 +42,6 @@ MANAGED: Mapping[str, tuple[str, ...]] = {
 }
 """Where a key may be kept that is no file, and how the environment variables begin by which cosign gets there."""
 KEY_URI = re.compile(rf"({'|'.join(MANAGED)})://[^\s\x00-\x1f]+")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Signed:
-    """What a signature that fits is about, not yet believed."""
-
-    digest: str
-    repository: str | None
-    """Where it was signed, by the legacy format; a bundle does not say."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Statement:
-    """An in-toto statement whose signature fits: what it says, not yet believed."""
-
-    predicate_type: str
-    digests: tuple[str, ...]
-    """The digests of its subjects, `sha256:<hex>`."""
-    predicate: Any
-    names: tuple[str, ...] = ()
-    """The names of its subjects: cosign's are the repository where it was signed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +140,7 @@ class Cosign:
         """The signatures of `image` by `signer` in one format, as :class:`Signed`."""
         done = self._ask(["cosign", "verify", *self._verify(signer, kept), "--output=json", str(image)], signer)
         if done.exit_code != 0:
-            return Answer(words=_error(done))
+            return Answer(words=_error(done, kept))
         return Answer(found=tuple(parse_signatures(done.stdout, kept)))
 
     def statements(self, image: Image, signer: Signer, predicate_type: str, kept: Written) -> Answer:
@@ -175,7 +148,7 @@ class Cosign:
         argv = ["cosign", "verify-attestation", *self._verify(signer, kept), f"--type={predicate_type}", str(image)]
         done = self._ask(argv, signer)
         if done.exit_code != 0:
-            return Answer(words=_error(done))
+            return Answer(words=_error(done, kept))
         return Answer(found=tuple(parse_statements(done.stdout)))
 
     def sign(self, image: Image, key: Signing, kept: Written) -> None:
@@ -332,80 +305,19 @@ def key_bytes(pem: str) -> bytes | None:
         return None
 
 
-def _error(done: process.Completed) -> str:
-    """cosign's own error without its warnings about the logs that are not used."""
+def _error(done: process.Completed, kept: Written) -> str:
+    """cosign's own error without its warnings about the logs that are not used.
+
+    Raises:
+        ToolFailedError: it is none about the image: cosign did not get the trusted root.
+    """
     lines = [line.removeprefix("Error: ") for line in done.stderr.splitlines() if line.startswith("Error: ")]
     said = (lines[0].strip(" :")[:300] if lines else "") or done.last_words
     if "trusted root is required" in said:
+        if kept == "bundle":
+            raise ToolFailedError(
+                "cosign did not get sigstore's trusted root, without which it verifies no certificate",
+                solution="name signing.trustedRoot in the policy, or let the step reach sigstore's TUF repository",
+            )
         return "a sigstore bundle lies beside the legacy signature, so that cosign 2.6 does not look at the signature"
     return said
-
-
-def parse_signatures(text: str, kept: Written = "legacy") -> list[Signed]:
-    """The signatures in the output of `cosign verify --output=json`; entries of another type do not count.
-
-    Raises:
-        ToolFailedError: the output is not what cosign 2.4 to 3.x prints.
-    """
-    entries = strict_json(text)
-    if not isinstance(entries, list):
-        raise _unknown("verify")
-    found = []
-    for entry in entries:
-        critical = entry.get("critical") if isinstance(entry, dict) else None
-        if isinstance(critical, dict) and critical.get("type") == SIGNATURE_TYPES[kept]:
-            image, identity = (critical.get(key) for key in ("image", "identity"))
-            found.append(
-                Signed(
-                    digest=str(image.get("docker-manifest-digest")) if isinstance(image, dict) else "",
-                    repository=None if kept == "bundle" else _repository(identity),
-                )
-            )
-    return found
-
-
-def _repository(identity: Any) -> str:
-    """The repository in a legacy signature: cosign writes it with or without a digest."""
-    found = identity.get("docker-reference") if isinstance(identity, dict) else None
-    return str(found).partition("@")[0] if found else ""
-
-
-def parse_statements(text: str) -> list[Statement]:
-    """The statements in the output of `cosign verify-attestation`: a DSSE envelope on each line.
-
-    Raises:
-        ToolFailedError: the output is not what cosign 2.4 to 3.x prints.
-    """
-    return [_statement(strict_json(line)) for line in text.splitlines() if line.strip()]
-
-
-def _statement(envelope: Any) -> Statement:
-    try:
-        if envelope["payloadType"] != PAYLOAD_TYPE:
-            raise _unknown("verify-attestation")
-        content = strict_json(base64.b64decode(envelope["payload"], validate=True).decode())
-        if not STATEMENT_TYPE.fullmatch(content["_type"]):
-            raise _unknown("verify-attestation")
-        return Statement(
-            predicate_type=str(content["predicateType"]),
-            digests=tuple(f"sha256:{subject['digest']['sha256']}" for subject in content["subject"]),
-            predicate=content.get("predicate"),
-            names=tuple(str(subject.get("name", "")) for subject in content["subject"]),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise _unknown("verify-attestation") from error
-
-
-def strict_json(text: str) -> Any:
-    """What cosign printed. Raises ToolFailedError where it is no JSON that everybody reads alike."""
-    try:
-        return unique_json.loads(text)
-    except ValueError as error:
-        raise _unknown("the command") from error
-
-
-def _unknown(command: str) -> ToolFailedError:
-    return ToolFailedError(
-        f"the output of cosign's {command} is not understood, so nothing is believed",
-        solution="use cosign 2.4 to 3.x, and see who else writes attestations to this repository",
-    )

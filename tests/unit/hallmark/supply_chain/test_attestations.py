@@ -26,8 +26,11 @@ from hallmark.attestations import test_result as result_of_tests
 from hallmark.documents.policy import Policy, load_policy
 from hallmark.errors import BadInputError, ToolFailedError
 from hallmark.image_reference import Image
+from hallmark.process import Completed
 from hallmark.signatures import signers
-from hallmark.tools.cosign import Cosign, PrivateKey, Signer, parse_signatures, parse_statements
+from hallmark.tools import cosign
+from hallmark.tools.cosign import Cosign, PrivateKey, Signer
+from hallmark.tools.cosign_output import parse_signatures, parse_statements
 from hallmark.verdict import Verdict
 
 from .supply_chain_images import POLICY_WITH_KEY, digest, verdict_content
@@ -191,6 +194,13 @@ def test_rules_about_signing_that_ask_for_nothing_or_for_what_cannot_be_are_bad_
     with pytest.raises(BadInputError) as raised:
         load_policy(policy_folder)
     assert complaint in raised.value.message
+
+
+def test_without_sigstore_s_trusted_root_nothing_is_said_about_a_bundle() -> None:
+    done = Completed(exit_code=1, stdout="", stderr="Error: trusted root is required when using new bundle format\n")
+    assert "lies beside the legacy signature" in cosign._error(done, "legacy")
+    with pytest.raises(ToolFailedError, match="did not get sigstore's trusted root"):
+        cosign._error(done, "bundle")
 
 
 def test_an_identity_is_asked_for_with_its_issuer_and_with_the_log(policy_folder: Path) -> None:
