@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from hallmark.command import COMMANDS, Command, Context, Outcome, load
 from hallmark.contract import Artifact, Flag, flags_of, parse_value
 from hallmark.errors import BadInputError, HallmarkError, InternalError, ToolFailedError
-from hallmark.files import sha256_bytes, write_text
+from hallmark.files import cannot_write, sha256_bytes, write_text
 from hallmark.gate_report import Check, GateReport
 from hallmark.nearest import hinted
 from hallmark.versions import installed
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0 if arguments else USAGE_ERROR
     name, rest = _named(arguments)
     if name not in COMMANDS:
-        return _fail(unknown_command(name))
+        return _fail(unknown_command(name, rest))
     # Else pydantic reads every installed package's metadata, for plugins that may change what a document means.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     try:
@@ -45,22 +45,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser(name, command).parse_args(rest)
     # Some commands have a key's password in their memory, which a crash may not leave in a file.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with _terminated_as_error(), _report_folder(options.report) as folder:
-        try:
-            params = _params(command, options)
-            outcome = command.run(params, Context(report_dir=folder, say=_say))
-        except HallmarkError as error:
-            outcome = Outcome(report=_error_report(name, error))
-        except Exception as error:
-            outcome = Outcome(report=_error_report(name, _bug(error)))
-        try:
+    try:
+        with _terminated_as_error(), _report_folder(options.report) as folder:
+            outcome = _outcome(name, command, options, folder)
             _write(name, command, outcome, options, folder)
-        except HallmarkError as error:
-            return _fail(error)
-        except Exception as error:
-            return _fail(_bug(error))
+    except HallmarkError as error:
+        return _fail(error)
+    except Exception as error:
+        return _fail(_bug(error))
     _say(outcome.report.to_text())
     return outcome.report.exit_code
+
+
+def _outcome(name: str, command: Command, options: argparse.Namespace, folder: Path) -> Outcome:
+    try:
+        return command.run(_params(command, options), Context(report_dir=folder, say=_say))
+    except HallmarkError as error:
+        return Outcome(report=_error_report(name, error))
+    except Exception as error:
+        return Outcome(report=_error_report(name, _bug(error)))
 
 
 def _named(arguments: list[str]) -> tuple[str, list[str]]:
@@ -91,9 +94,16 @@ def overview() -> str:
     )
 
 
-def unknown_command(name: str) -> BadInputError:
-    """The error for a command that does not exist, with the nearest one that does."""
-    return BadInputError(f"there is no command {name}", solution=hinted(name, COMMANDS, "`hallmark --help` lists them"))
+def unknown_command(name: str, rest: Sequence[str] = ()) -> BadInputError:
+    """The error for a command that does not exist, with the nearest one that does, or those that begin so."""
+    of_group = [known for known in COMMANDS if known.startswith(f"{name}-")]
+    word = rest[0] if rest and of_group else ""
+    if of_group and (not word or word.startswith("-")):
+        return BadInputError(f"{name} alone is no command", solution=f"give one of {', '.join(of_group)}")
+    asked = f"{name}-{word}" if word else name
+    return BadInputError(
+        f"there is no command {asked}", solution=hinted(asked, COMMANDS, "`hallmark --help` lists them")
+    )
 
 
 def _parser(name: str, command: Command) -> argparse.ArgumentParser:
@@ -200,7 +210,10 @@ def _say(message: str) -> None:
 @contextlib.contextmanager
 def _report_folder(chosen: Path | None) -> Iterator[Path]:
     if chosen is not None:
-        chosen.mkdir(parents=True, exist_ok=True)
+        try:
+            chosen.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise cannot_write(chosen, error) from error
         yield chosen
         return
     with tempfile.TemporaryDirectory(prefix="hallmark-report-") as folder:

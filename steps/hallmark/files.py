@@ -95,7 +95,8 @@ def require_digest(what: str, found: str, expected: str) -> None:
     if found != expected:
         raise BadInputError(
             f"{what} was changed on the way: its digest is {found}, its writer said {expected or 'nothing'}",
-            solution="find out what else writes to this run's volume, then start a new run",
+            solution="find out what else writes to this run's volume, then start a new run; by hand, give the digest "
+            "of what is there now",
         )
 
 
@@ -112,6 +113,12 @@ def inside(root: Path, relative: str | Path) -> Path:
     return path
 
 
+def require_outside(path: Path, folder: Path, why: str) -> None:
+    """Raise BadInputError where `path` (there or not yet) is `folder` or lies in it; `why` that may not be."""
+    if path.resolve().is_relative_to(folder.resolve()):
+        raise BadInputError(f"{path} lies in {folder}, {why}", solution="give a place elsewhere")
+
+
 @contextlib.contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
     """A temporary path beside `target` that becomes `target` when the block ends well, and vanishes otherwise."""
@@ -119,7 +126,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     except OSError as error:
-        raise _cannot_write(target, error) from error
+        raise cannot_write(target, error) from error
     os.close(handle)
     temporary = Path(name)
     try:
@@ -128,7 +135,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
         temporary.replace(target)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise _cannot_write(target, error) from error
+        raise cannot_write(target, error) from error
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
@@ -145,7 +152,7 @@ def write_text(target: Path, text: str) -> None:
     write_bytes(target, text.encode())
 
 
-def _cannot_write(target: Path, error: OSError) -> ToolFailedError:
+def cannot_write(target: Path, error: OSError) -> ToolFailedError:
     return ToolFailedError(
         f"cannot write {target}: {error.strerror or error}",
         solution="check that its volume is bound, writable, and not full",

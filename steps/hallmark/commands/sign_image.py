@@ -41,6 +41,18 @@ EXAMPLE = (
     "--verdict-digest=sha256:... --base-image=registry.example.com/base/python@sha256:... --verdict=run/verdict "
     "--policy=policy --signing-key=signing-key"
 )
+SOLUTION = (
+    "see what verify-model refused; an image on a base that the policy does not name, or beside which its model does "
+    "not lie, has to be built anew"
+)
+SOLUTIONS = {
+    "policy accepted for": "have the key's owner add the policy's digest to the list `policies` beside the key",
+    "key accepted by": "sign with a key that signing.publicKeys names, or have the validators put this one's public "
+    "part beside the policy (`hallmark keys public`)",
+    "identity accepted by": "sign with an identity that signing.keyless names",
+    "verdict's commit": "give the commit of the verdict's delivery, or deliver this one",
+}
+"""What to do about a check that fails first, by how its name begins."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,14 +186,13 @@ def release_tag(verdict: Verdict) -> str:
 
 
 def _report(params: Params, checks: list[Check], released: Image) -> GateReport:
-    failed = next((f"{check.name}: {check.value}" for check in checks if not check.passed), "")
+    failed = next((check for check in checks if not check.passed), None)
+    told = failed.name if failed else ""
     return decide(
         "sign-image",
         checks,
         passed=f"{released} is signed, and its verdict attested",
-        refused=f"nothing was signed: {failed}",
-        solution="see what verify-model refused; a new policy is accepted when the key's owner adds its digest to the "
-        "list beside the key; an image on a base that the policy does not name, or beside which its model does not "
-        "lie, has to be built anew",
+        refused=f"nothing was signed: {failed.name}: {failed.value}" if failed else "",
+        solution=next((words for begin, words in SOLUTIONS.items() if told.startswith(begin)), SOLUTION),
         digests={"image": params.image_digest, "policy": params.policy_digest, "verdict": params.verdict_digest},
     )

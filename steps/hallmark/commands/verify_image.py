@@ -21,12 +21,15 @@ from pathlib import Path
 
 from hallmark.command import Context, Outcome
 from hallmark.contract import param, path, result
+from hallmark.errors import BadInputError
+from hallmark.files import DIGEST
 from hallmark.gate_report import decide
 from hallmark.image_parts import parts_of
 from hallmark.image_reference import parse_image
 from hallmark.registry_auth import docker_config
 from hallmark.tools import skopeo
 from hallmark.tools.cosign import installed_version
+from hallmark.tools.git import COMMIT
 
 EXAMPLE = (
     "hallmark verify-image --image=registry.example.com/releases/iris@sha256:... --policy=policy "
@@ -54,10 +57,17 @@ def run(params: Params, context: Context) -> Outcome:
     """Check signature, attestation and verdict.
 
     Raises:
-        BadInputError: no digest, no policy, or not the policy that was pinned.
+        BadInputError: no digest or commit, no policy, or not the policy that was pinned.
         ToolFailedError: the registry does not answer, or cosign's output is not understood.
     """
     whole = parse_image(params.image)
+    for flag, given in (("model-digest", params.model_digest), ("policy-digest", params.policy_digest)):
+        if given and not DIGEST.fullmatch(given):
+            raise BadInputError(
+                f"--{flag}={given[:100]} is no digest", solution="give sha256: and 64 hexadecimal digits"
+            )
+    if params.commit and not COMMIT.fullmatch(params.commit):
+        raise BadInputError(f"--commit={params.commit[:100]} is no commit", solution="give its full SHA")
     with docker_config(params.credential) as authfile, ThreadPoolExecutor(max_workers=2) as pool:
         registry = skopeo.Registry(authfile=authfile, tls_verify=params.tls_verify)
         version = pool.submit(installed_version)

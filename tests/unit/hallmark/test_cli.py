@@ -43,6 +43,19 @@ def test_commands_that_have_tools_answer_while_they_import_do_so_from_the_start(
 def test_an_unknown_command_is_a_usage_error_that_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["verify-modle"]) == 2
     assert "did you mean verify-model?" in capsys.readouterr().err
+    assert cli.main(["keys", "genrate"]) == 2
+    assert "did you mean keys-generate?" in capsys.readouterr().err
+    assert cli.main(["keys", "--help"]) == 2
+    assert "give one of keys-generate, keys-public" in capsys.readouterr().err
+
+
+def test_a_folder_for_the_report_that_cannot_be_made_is_a_failed_tool(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "file", tmp_path / "file" / "below", Path("/proc/none")):
+        assert cli.main(["policy", "check", f"--policy={tmp_path}", f"--report={folder}"]) == 3
+        assert f"cannot write {folder}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", COMMANDS)

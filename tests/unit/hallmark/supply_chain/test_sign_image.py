@@ -13,7 +13,7 @@ import pytest
 
 from hallmark import image_labels
 from hallmark.documents.policy import policy_digest
-from hallmark.tools.cosign import parse_statements
+from hallmark.tools.cosign_output import parse_statements
 from hallmark.verdict import PREDICATE_TYPE, read_verdict
 
 from .supply_chain_helpers import Called
@@ -157,6 +157,7 @@ def test_a_key_that_the_policy_does_not_name_is_refused(sign: Sign, registries: 
     called = sign()
     assert called.code == 1
     assert "NO  key accepted by the policy" in called.output
+    assert "sign with a key that signing.publicKeys names" in called.output
     assert tags(registries) == []
 
 

@@ -66,6 +66,14 @@ def test_a_signature_without_a_verdict_is_refused(registries: Registries, verify
     assert "NO  attestation" in called.output
 
 
+def test_what_is_no_digest_and_no_commit_is_bad_input(verify: Verify) -> None:
+    image = f"registry.example.com/releases/iris@{digest('1')}"
+    for flags in ({"policy_digest": "abc"}, {"model_digest": "sha256:1"}, {"commit": "main"}):
+        called = verify(image, **flags)
+        (flag, given), *_ = flags.items()
+        assert (called.code, f"--{flag.replace('_', '-')}={given} is no " in called.output) == (2, True), called.output
+
+
 @pytest.mark.parametrize("what", ["signature", "attestation"])
 def test_another_key_is_refused(registries: Registries, verify: Verify, content: Content, what: str) -> None:
     image_digest, image = pushed(registries)
