@@ -125,7 +125,7 @@ def public_keys(policy: Policy, folder: Path) -> dict[str, Path]:
     """The files of the policy's public keys, by the name that the policy gives them.
 
     Raises:
-        BadInputError: one of them is missing or holds no public key.
+        BadInputError: one of them is missing or holds no public key, or is the same as another or as one of models.
     """
     found = {}
     for name in policy.signing.public_keys:
@@ -142,7 +142,19 @@ def public_keys(policy: Policy, folder: Path) -> dict[str, Path]:
                 f"{name} beside the policy holds no public key", solution="put the text of cosign.pub there (PEM)"
             )
         found[name] = file
+    _require_different(found, {name: inside(folder, name) for name in policy.signing.model_keys})
     return found
+
+
+def _require_different(releases: Mapping[str, Path], models: Mapping[str, Path]) -> None:
+    """One key under two names would stay when one of them is retired, or sign models and releases."""
+    names: dict[bytes | None, str] = {}
+    for name, file in [*releases.items(), *((name, file) for name, file in models.items() if file.is_file())]:
+        key = key_bytes(file.read_text(encoding="ascii", errors="replace"))
+        if key is not None and (other := names.setdefault(key, name)) != name:
+            raise BadInputError(
+                f"{other} and {name} beside the policy are the same key", solution="name one of them, or another key"
+            )
 
 
 def cosign_for(
@@ -187,7 +199,7 @@ def accepted_policies(file: Path, whose: str) -> frozenset[str]:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise BadInputError(
-            f"{whose}'s list of policies cannot be read", solution="check the mounted Secret"
+            f"{whose}'s list of policies cannot be read: {file}", solution="give that file, or check the mounted Secret"
         ) from error
     found = frozenset(text for line in lines if (text := line.partition("#")[0].strip()))
     odd = sorted(line for line in found if not DIGEST.fullmatch(line))

@@ -26,6 +26,8 @@ RELEASE, MODEL = "release", "model"
 PASSWORD_VARIABLE = "COSIGN_PASSWORD"  # noqa: S105
 MINIMUM_PASSWORD = 16
 """Characters. cosign takes an empty password as well, and then the key lies open."""
+PEM_BYTES = 1 << 16
+"""In which a private key's header stands, if a file has one."""
 MEMORY = ("tmpfs", "ramfs")
 MOUNTS = Path("/proc/self/mountinfo")
 _OCTAL = re.compile(r"\\([0-7]{3})")
@@ -38,6 +40,8 @@ def password(file: Path | None) -> str:
         BadInputError: there is none, the file lies on a disk, or it is too short to protect a key.
     """
     if file is not None:
+        if not file.exists():
+            raise BadInputError(f"there is no file {file}", solution="give a file with the key's password")
         require_memory(file, "the password's file")
         try:
             found = file.read_text(encoding="utf-8").rstrip("\r\n")
@@ -115,6 +119,16 @@ def scratch() -> Iterator[Path]:
         )
     with tempfile.TemporaryDirectory(prefix="hallmark-key-", dir=found) as folder:
         yield Path(folder)
+
+
+def require_public_only(folder: Path) -> None:
+    """Raise BadInputError where a file below `folder`, which others will read, holds a private key."""
+    for file in sorted(folder.rglob("*")):
+        if file.is_file() and b"PRIVATE KEY-----" in file.read_bytes()[:PEM_BYTES]:
+            raise BadInputError(
+                f"{file} is a private key, and everybody may read this folder",
+                solution="take it out, and make another pair if somebody has had the folder",
+            )
 
 
 def read_public(text: str, where: str) -> str:

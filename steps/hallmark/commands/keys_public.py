@@ -11,6 +11,7 @@ from pathlib import Path
 
 from hallmark.command import Context, Outcome
 from hallmark.contract import param, path, result
+from hallmark.errors import BadInputError
 from hallmark.files import write_text
 from hallmark.gate_report import Check, decide
 from hallmark.signing_keys import KEY, fingerprint, password, read_public
@@ -36,17 +37,18 @@ def run(params: Params, context: Context) -> Outcome:
     """Print the public part.
 
     Raises:
-        BadInputError: no password.
-        ToolFailedError: the key cannot be opened or reached.
+        BadInputError: no key, not its password, or the output's file holds anything else.
+        ToolFailedError: a key by URI cannot be opened or reached.
     """
     if KEY_URI.fullmatch(params.key):
         text = public_key(PrivateKey(reference=params.key))
     else:
         text = cosign_keys.public(Path(params.key) / KEY, password(params.password_file))
     public = read_public(text, params.key)
-    context.say(public.rstrip())
     if params.output is not None:
+        _require_free(params.output, public)
         write_text(params.output, public)
+    context.say(public.rstrip())
     found = fingerprint(public)
     report = decide(
         "keys-public",
@@ -57,3 +59,12 @@ def run(params: Params, context: Context) -> Outcome:
         digests={"public key": found},
     )
     return Outcome(report=report, results=Results(fingerprint=found))
+
+
+def _require_free(file: Path, public: str) -> None:
+    """A key is never replaced: what another one has signed would be refused from then on."""
+    if file.exists() and not (file.is_file() and file.read_bytes() == public.encode()):
+        raise BadInputError(
+            f"{file} exists and is not this public key",
+            solution="give a new file; `hallmark keys rotate` changes the key of a policy",
+        )

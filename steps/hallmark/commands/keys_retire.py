@@ -57,8 +57,7 @@ def run(params: Params, context: Context) -> Outcome:
             f"{params.key} cannot go: the policy names {', '.join(policy.signing.public_keys)}",
             solution="name one of several; `hallmark keys rotate` adds a new one",
         )
-    if params.output.exists():
-        raise BadInputError(f"{params.output} exists", solution="give a new folder")
+    next_edition.require_new(params.output, params.policy)
     with tempfile.TemporaryDirectory(prefix="hallmark-edition-") as folder:
         trial = Path(folder) / "policy"
         digest = next_edition.write(params.policy, trial, keys=left, files={})

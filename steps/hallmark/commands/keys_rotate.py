@@ -21,6 +21,7 @@ from hallmark.command import Context, Outcome
 from hallmark.commands.keys_generate import generate
 from hallmark.contract import path, result
 from hallmark.documents.policy import load_policy, policy_digest
+from hallmark.files import require_outside
 from hallmark.gate_report import Check, decide
 from hallmark.signing_keys import PUBLIC, fingerprint, password
 
@@ -55,6 +56,10 @@ def run(params: Params, context: Context) -> Outcome:
     policy, before = load_policy(params.policy), policy_digest(params.policy)
     images = [] if params.images is None else live_images.read(params.images)
     secret = password(params.password_file)
+    # Before there is a key that nobody would look for.
+    next_edition.require_new(params.output, params.policy)
+    for folder in (params.policy, params.output):
+        require_outside(params.new_key, folder, "which everybody may read")
     public = generate(params.new_key, secret)
     name = f"cosign-{fingerprint(public).removeprefix('sha256:')[:12]}.pub"
     keys = [*policy.signing.public_keys, name]

@@ -21,7 +21,7 @@ from hallmark.command import Context, Outcome
 from hallmark.contract import param, path
 from hallmark.documents.policy import Policy, load_policy, policy_digest
 from hallmark.errors import BadInputError
-from hallmark.files import sha256_bytes, write_text
+from hallmark.files import require_outside, sha256_bytes, write_text
 from hallmark.gate_report import Check, decide
 from hallmark.image_reference import REPOSITORY
 from hallmark.release import public_keys, transparency_log
@@ -51,6 +51,7 @@ class Results:
 
 def run(params: Params, context: Context) -> Outcome:
     """Write the files. Raises BadInputError as `load_policy` and `manifest` do."""
+    require_outside(params.output, params.policy, "whose digest these files name")
     digest = policy_digest(params.policy)
     policy = load_policy(params.policy, expected_digest=digest)
     texts = _texts(params, policy, digest)

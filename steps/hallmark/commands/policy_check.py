@@ -22,7 +22,9 @@ from hallmark.documents.loading import validate
 from hallmark.documents.policy import Policy, policy_digest, policy_nodes
 from hallmark.files import inside
 from hallmark.gate_report import Check, decide
-from hallmark.release import public_keys
+from hallmark.release import public_keys, transparency_log
+from hallmark.signatures import signers
+from hallmark.signing_keys import require_public_only
 
 EXAMPLE = "hallmark policy-check --policy=policy --data=data"
 
@@ -85,7 +87,14 @@ def table(keys: list[Key]) -> str:
 
 def _named(policy: Policy, folder: Path) -> Iterator[Check]:
     """The files that the policy names beside itself, each read as the gate that needs it reads it."""
-    yield Check(name="public keys", passed=True, value=", ".join(public_keys(policy, folder)))
+    require_public_only(folder)
+    keys, everybody = public_keys(policy, folder), signers(policy, folder)
+    if keys:
+        yield Check(name="public keys", passed=True, value=", ".join(keys))
+    if identities := [name for name in everybody if name not in keys]:
+        yield Check(name="identities", passed=True, value=", ".join(identities))
+    if (log := transparency_log(policy, folder)) is not None:
+        yield Check(name="transparency log", passed=True, value=log.url)
     if policy.signing.model_keys:
         from hallmark.model_signature import usable_keys
 

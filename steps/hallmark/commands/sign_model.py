@@ -20,7 +20,7 @@ from hallmark import left_behind, model_keys, model_signature
 from hallmark.command import Context, Outcome
 from hallmark.contract import param, path, result
 from hallmark.errors import BadInputError
-from hallmark.files import require_digest, sha256_bytes, write_bytes
+from hallmark.files import require_digest, require_outside, sha256_bytes, write_bytes
 from hallmark.gate_report import Check, decide
 from hallmark.model_signature import METADATA, SIGNATURE
 from hallmark.signing_keys import MODEL_KEY, MODEL_PASSWORD, fingerprint
@@ -54,6 +54,7 @@ def run(params: Params, context: Context) -> Outcome:
         BadInputError: as the module says.
         ToolFailedError: this machine cannot sign by RFC 6979.
     """
+    require_outside(params.signature, params.model, "which is signed as it is")
     key, password = _key(params.signing_key)
     found = model_signature.read_folder(params.model)
     model = model_signature.model_name(found)

@@ -44,7 +44,8 @@ class Signing(Document):
     )
     keyless: Fewer[list[Identity]] = Field(
         default_factory=list,
-        description="Who may have signed a release without a key. Needs `format: bundle`, and a transparency log.",
+        description="Who may have signed a release without a key. Needs `format: bundle`; for sign-image also "
+        "`transparencyLog`.",
     )
     trusted_root: Fixed[RepositoryPath | None] = Field(
         default=None,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hallmark import process
-from hallmark.errors import ToolFailedError
+from hallmark.errors import BadInputError
 
 PREFIX = "cosign"
 
@@ -26,10 +26,12 @@ def generate(folder: Path, password: str) -> None:
 
 
 def public(key: Path, password: str) -> str:
-    """The public part (PEM) of an encrypted key file. Raises ToolFailedError where the password does not open it."""
+    """The public part (PEM) of an encrypted key file. Raises BadInputError where the password does not open it."""
+    if not key.is_file():
+        raise BadInputError(f"there is no key {key}", solution="give the folder that `hallmark keys generate` made")
     done = process.run(public_argv(str(key)), env={"COSIGN_PASSWORD": password}, timeout=60, accept=None)
     if done.exit_code != 0:
-        raise ToolFailedError(
+        raise BadInputError(
             f"cosign cannot open {key}: {done.last_words}", solution="give the password of this very key"
         )
     return done.stdout

@@ -91,7 +91,7 @@ def test_a_missing_file_is_bad_input(folder: Path, capsys: pytest.CaptureFixture
 def test_a_key_that_models_are_signed_with_is_read(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = folder / "policy.yaml"
     file.write_text(file.read_text().replace("publicKeys: [cosign.pub]", "modelKeys: [model.pub]"))
-    (folder / "model.pub").write_text(KEY)
+    (folder / "model.pub").write_text(KEY.replace("AAAA", "BBBB"))
     code, text = check(folder, capsys)
     assert (code, "signing.modelKeys: model.pub is no public key that a model can be signed with" in text) == (2, True)
     (folder / "model.pub").write_text(model_keys.generate("correct horse battery staple")[1])
@@ -99,7 +99,43 @@ def test_a_key_that_models_are_signed_with_is_read(folder: Path, capsys: pytest.
     assert (code, "model keys: model.pub" in text) == (0, True), text
 
 
+def test_one_key_under_two_names_is_bad_input(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    public = model_keys.generate("correct horse battery staple")[1]
+    for name in ("cosign.pub", "other.pub"):
+        (folder / name).write_text(public)
+    (folder / "other.pub").write_text(f"\n{public}")
+    file = folder / "policy.yaml"
+    rules = file.read_text()
+    for keys in ("publicKeys: [cosign.pub, other.pub]", "publicKeys: [cosign.pub]\n  modelKeys: [other.pub]"):
+        file.write_text(rules.replace("publicKeys: [cosign.pub]", keys))
+        code, text = check(folder, capsys)
+        assert (code, "cosign.pub and other.pub beside the policy are the same key" in text) == (2, True), text
+
+
+def test_a_private_key_beside_the_policy_is_bad_input(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "keys").mkdir()
+    (folder / "keys" / "model.key").write_text(model_keys.generate("correct horse battery staple")[0])
+    code, text = check(folder, capsys)
+    assert (code, "keys/model.key is a private key" in text) == (2, True), text
+
+
+def test_a_log_s_key_and_a_trusted_root_are_looked_for(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = folder / "policy.yaml"
+    known = "keyless: [{identity: ci@example.com, issuer: 'https://issuer.example.com'}]"
+    log = "transparencyLog: {url: 'https://log.example.com'}"
+    rules = "\n  ".join(["publicKeys: []", known, "format: bundle", "trustedRoot: root.json", log])
+    file.write_text(file.read_text().replace("publicKeys: [cosign.pub]", rules))
+    for name, content in (("root.json", "{}"), ("rekor.pub", KEY)):
+        code, text = check(folder, capsys)
+        assert (code, f"the policy names {name}" in text) == (2, True), text
+        (folder / name).write_text(content)
+    code, text = check(folder, capsys)
+    assert code == 0, text
+    assert "identities: ci@example.com of https://issuer.example.com" in text
+    assert "transparency log: https://log.example.com" in text
+
+
 def test_a_command_of_two_words_needs_both(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["policy"]) == 2
-    assert "did you mean policy-" in capsys.readouterr().err
+    assert "give one of policy-" in capsys.readouterr().err
     assert cli.main(["policy", "chek"]) == 2

@@ -95,6 +95,27 @@ def test_a_key_is_never_replaced(hallmark: Hallmark, pair: Path, in_memory: Path
     assert called.code == 2
     assert "never replaced" in called.output
     assert (pair / "cosign.key").read_bytes() == before
+    other = pair.parent / "other.pub"
+    other.write_text("another key\n")
+    for file in (pair / "cosign.key", other, pair):
+        called = hallmark("keys-public", key=pair, output=file, password_file=in_memory / "password")
+        assert (called.code, "exists and is not this public key" in called.output) == (2, True), called.output
+    assert (pair / "cosign.key").read_bytes() == before
+    assert other.read_text() == "another key\n"
+    assert hallmark("keys-public", key=pair, output=pair / "cosign.pub", password_file=in_memory / "password").code == 0
+
+
+def test_a_key_that_is_not_there_or_not_opened_is_bad_input(
+    hallmark: Hallmark, pair: Path, in_memory: Path, tmp_path: Path
+) -> None:
+    (in_memory / "wrong").write_text("wrong horse battery staple")
+    for key, password, said in [
+        (tmp_path / "none", "password", f"there is no key {tmp_path / 'none' / 'cosign.key'}"),
+        (pair, "wrong", "cosign cannot open"),
+        (pair, "none", f"there is no file {in_memory / 'none'}"),
+    ]:
+        called = hallmark("keys-public", key=key, password_file=in_memory / password)
+        assert (called.code, said in called.output) == (2, True), called.output
 
 
 def test_the_password_comes_from_memory_or_the_environment_and_protects(
@@ -212,7 +233,7 @@ def test_a_key_that_would_sign_nothing_is_not_stored(
     policies.write_text(f"sha256:{'1' * 64}\n")
     (in_memory / "wrong").write_text("wrong horse battery staple")
     called = hallmark("keys-store", **{**flags, "password_file": in_memory / "wrong"})
-    assert (called.code, "cosign cannot open" in called.output) == (3, True)
+    assert (called.code, "cosign cannot open" in called.output) == (2, True)
     called = hallmark("keys-store", **flags, name="../x")
     assert (called.code, "no name of Kubernetes" in called.output) == (2, True)
     assert not (kubectl / "stored.json").exists()
@@ -262,6 +283,7 @@ def test_a_key_is_rotated_without_a_moment_in_which_live_images_are_refused(
     assert called.code == 0, called.output
     assert called.result("policy-digest") == policy_digest(last)
     assert yaml.safe_load((last / "policy.yaml").read_text())["signing"]["publicKeys"] != ["cosign.pub"]
+    assert not (last / "cosign.pub").exists(), "by hand too nothing is verified by it"
     assert verify(last, live) == 0
     assert verify(both, left_out) == 0
     assert verify(last, left_out) == 1, "the old key is refused"
@@ -326,6 +348,30 @@ def test_keys_of_a_level_above_are_not_rotated_here(
     called = hallmark("keys-rotate", output=tmp_path / "both", new_key=tmp_path / "new-key", **flags)
     assert (called.code, "extends team.yaml" in called.output) == (2, True)
     assert not (tmp_path / "both").exists()
+    assert not (tmp_path / "new-key").exists()
+
+
+def test_an_edition_and_its_key_lie_where_nothing_else_changes_by_them(
+    hallmark: Hallmark, signing_policy: Path, pair: Path, in_memory: Path, tmp_path: Path
+) -> None:
+    before = policy_digest(signing_policy)
+    flags = {"policy": signing_policy, "password_file": in_memory / "password"}
+    (tmp_path / "there").mkdir()
+    for output, new_key, said in [
+        (signing_policy / "next", tmp_path / "new-key", "which would be another edition"),
+        (tmp_path / "there", tmp_path / "new-key", "there exists"),
+        (tmp_path / "next", signing_policy / "new-key", "which everybody may read"),
+        (tmp_path / "next", tmp_path / "next" / "new-key", "which everybody may read"),
+    ]:
+        called = hallmark("keys-rotate", output=output, new_key=new_key, **flags)
+        assert (called.code, said in called.output) == (2, True), called.output
+        assert not new_key.exists()
+    called = hallmark("policy-admission", policy=signing_policy, output=signing_policy / "admission")
+    assert (called.code, "whose digest these files name" in called.output) == (2, True), called.output
+    assert policy_digest(signing_policy) == before
+    shutil.copy(pair / "cosign.key", signing_policy)
+    called = hallmark("keys-rotate", output=tmp_path / "next", new_key=tmp_path / "new-key", **flags)
+    assert (called.code, "is a private key" in called.output) == (2, True), called.output
 
 
 def _secret(in_memory: Path, pair: Path, policy: str) -> Path:

@@ -123,6 +123,14 @@ def test_a_folder_that_is_not_what_train_handed_over_is_not_signed(
     assert not (tmp_path / "signature").exists()
 
 
+def test_a_signature_in_the_folder_that_it_is_about_is_bad_input(
+    hallmark: Hallmark, model: Path, model_key: Path
+) -> None:
+    called = sign(hallmark, model, model_key, model)
+    assert (called.code, "which is signed as it is" in called.output) == (2, True), called.output
+    assert sorted(file.name for file in model.iterdir()) == ["model.skops", "training.json"]
+
+
 def test_metadata_about_another_source_is_not_signed(
     hallmark: Hallmark, model: Path, model_key: Path, tmp_path: Path
 ) -> None:
