@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import dataclasses
+import errno
 import json
 import os
 import resource
@@ -25,6 +26,11 @@ from hallmark.nearest import hinted
 from hallmark.versions import installed
 
 USAGE_ERROR = 2
+MACHINE = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG),
+    *(errno.EMFILE, errno.ENFILE, errno.EIO, errno.ENOMEM),
+}
+"""The system's errors that are nobody's mistake in the code."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         command = load(name)
     except Exception as error:
-        return _fail(_bug(error))
+        return _fail(_unexpected(error))
     options = _parser(name, command).parse_args(rest)
     # Some commands have a key's password in their memory, which a crash may not leave in a file.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -52,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except HallmarkError as error:
         return _fail(error)
     except Exception as error:
-        return _fail(_bug(error))
+        return _fail(_unexpected(error))
     _say(outcome.report.to_text())
     return outcome.report.exit_code
 
@@ -63,7 +69,7 @@ def _outcome(name: str, command: Command, options: argparse.Namespace, folder: P
     except HallmarkError as error:
         return Outcome(report=_error_report(name, error))
     except Exception as error:
-        return Outcome(report=_error_report(name, _bug(error)))
+        return Outcome(report=_error_report(name, _unexpected(error)))
 
 
 def _named(arguments: list[str]) -> tuple[str, list[str]]:
@@ -186,8 +192,16 @@ def _error_report(name: str, error: HallmarkError) -> GateReport:
     )
 
 
-def _bug(error: Exception) -> InternalError:
-    """Print the traceback, which Python would do too, but with the exit code of a refusal."""
+def _unexpected(error: Exception) -> HallmarkError:
+    """What nothing else has caught: the machine says no, or there is a bug.
+
+    Of a bug the traceback is printed, which Python would do too, but with the exit code of a refusal.
+    """
+    if isinstance(error, OSError) and error.errno in MACHINE:
+        return ToolFailedError(
+            f"{error.strerror}: {error.filename or 'no file is named'}",
+            solution="see who may read and write there, and whether the disk has room",
+        )
     import traceback
 
     traceback.print_exception(error)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -104,6 +105,21 @@ def test_a_bug_does_not_pass_for_a_refusal(
     assert f"KeyError at {__file__}" in report["summary"]
     assert "hunter2" not in json.dumps(report)
     assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS], ids=errno.errorcode.__getitem__)
+def test_what_the_machine_does_not_let_us_do_is_a_failed_tool(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(*_: object) -> None:
+        raise OSError(number, os.strerror(number), "/somewhere")
+
+    monkeypatch.setattr(load("check-code"), "run", stopped)
+    arguments = [f"{flag.flag}=x" for flag in flags_of(load("check-code").Params) if flag.required]
+    assert cli.main(["check-code", *arguments, f"--report={tmp_path}"]) == 3
+    report = json.loads((tmp_path / "check-code.json").read_text())
+    assert (report["status"], report["summary"]) == ("error", f"{os.strerror(number)}: /somewhere")
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_a_missing_flag_is_a_usage_error() -> None:
