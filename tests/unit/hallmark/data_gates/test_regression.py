@@ -19,7 +19,6 @@ from hallmark.documents.model import Model
 from hallmark.documents.policy import load_policy
 from hallmark.documents.rules_model import ModelRules
 from hallmark.errors import BadInputError
-from hallmark.release import verdict_checks
 from hallmark.verdict import Verdict, read_verdict
 
 from .workshop import Run, Workshop
@@ -146,18 +145,7 @@ def test_a_signed_verdict_must_hold_every_limit_of_the_policy(regression: Number
     assert regression.judge().exit_code == 0
 
     def refused(verdict: Verdict) -> list[str]:
-        policy = load_policy(regression.workshop.folder("policy"))
-        image, digest = verdict.image.digest, verdict.policy
-        checks = verdict_checks(
-            verdict,
-            policy=policy,
-            policy_digest=digest,
-            image_digest=image,
-            commit=None,
-            model_digest=None,
-            now=verdict.judged_at,
-        )
-        return [check.name for check in checks if not check.passed]
+        return [check.name for check in regression.workshop.ask_again(verdict) if not check.passed]
 
     verdict = regression.verdict
     assert refused(verdict) == []
@@ -179,16 +167,7 @@ def test_a_bound_and_a_precision_of_the_policy_are_asked_of_the_verdict_again(re
     rules["rmse"] |= {"maximum": verdict.metrics["rmse"].high - 1e-6, "decide": "bound"}
     rules["r2"] |= {"precision": 0.001}
     regression.workshop.save()
-    policy = load_policy(regression.workshop.folder("policy"))
-    checks = verdict_checks(
-        verdict,
-        policy=policy,
-        policy_digest=verdict.policy,
-        image_digest=verdict.image.digest,
-        commit=None,
-        model_digest=None,
-        now=verdict.judged_at,
-    )
+    checks = regression.workshop.ask_again(verdict)
     assert [check.name for check in checks if not check.passed] == ["verdict's rmse", "verdict's precision of r2"]
     assert regression.judge().refused == ["precision of r2", "rmse"]
 

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from hallmark.documents.policy import load_policy
-from hallmark.release import verdict_checks
-
 from .trial import IN_PRODUCTION, MODEL, Trial, against, assert_refused, crown
 from .workshop import FEATURES, PLACE, PRODUCTION
 
@@ -135,15 +132,7 @@ def test_a_comparison_by_a_rule_that_asks_less_is_not_signed(
     trial.workshop.rules["model"]["champion"] = {"metric": "accuracy", **rules}
     trial.workshop.save()
     champion = None if changes is None or verdict.champion is None else verdict.champion.model_copy(update=changes)
-    checks = verdict_checks(
-        verdict.model_copy(update={"champion": champion}),
-        policy=load_policy(trial.workshop.folder("policy")),
-        policy_digest=verdict.policy,
-        image_digest=verdict.image.digest,
-        commit=None,
-        model_digest=None,
-        now=verdict.judged_at,
-    )
+    checks = trial.workshop.ask_again(verdict.model_copy(update={"champion": champion}))
     assert [check.name for check in checks if not check.passed] == ["verdict's champion"]
     assert said in next(check.value for check in checks if not check.passed)
 
@@ -153,14 +142,5 @@ def test_a_verdict_without_the_comparison_that_the_policy_asks_for_is_not_signed
     verdict = trial.verdict
     trial.workshop.rules["model"]["champion"] = {"metric": "accuracy"}
     trial.workshop.save()
-    policy = load_policy(trial.workshop.folder("policy"))
-    checks = verdict_checks(
-        verdict,
-        policy=policy,
-        policy_digest=verdict.policy,
-        image_digest=verdict.image.digest,
-        commit=None,
-        model_digest=None,
-        now=verdict.judged_at,
-    )
+    checks = trial.workshop.ask_again(verdict)
     assert [check.name for check in checks if not check.passed] == ["verdict's champion"]

@@ -17,9 +17,12 @@ from hallmark.cli import main
 from hallmark.command import load
 from hallmark.contract import flags_of
 from hallmark.datasets import FEATURES_FILE, LABELS_FILE, PREDICTIONS_FILE, PROBES_FILE, RESPONSES_FILE, write_frame
-from hallmark.documents.policy import policy_digest
+from hallmark.documents.policy import load_policy, policy_digest
 from hallmark.files import sha256_bytes, sha256_file, sha256_tree
+from hallmark.gate_report import Check
 from hallmark.performance.document import PERFORMANCE_FILE
+from hallmark.release import verdict_checks
+from hallmark.verdict import Verdict
 
 FEATURES = ["sepal_length", "sepal_width", "petal_length", "petal_width"]
 FOLDERS = (
@@ -204,6 +207,18 @@ class Workshop:
             candidate_image="registry.example.com/candidates/iris",
             image_digest=sha256_bytes(b"image"),
             gates=tuple(f"{name.replace('_', '-')}={run.results['report-digest']}" for name, run in gates.items()),
+        )
+
+    def ask_again(self, verdict: Verdict) -> list[Check]:
+        """What sign-image asks of a verdict the moment it was given, by the policy that is here now."""
+        return verdict_checks(
+            verdict,
+            policy=load_policy(self.folder("policy")),
+            policy_digest=verdict.policy,
+            image_digest=verdict.image.digest,
+            commit=None,
+            model_digest=None,
+            now=verdict.judged_at,
         )
 
 
