@@ -80,8 +80,9 @@ def of_list(index: Mapping[str, Any], wanted: str) -> tuple[dict[str, Any], str]
         for entry in entries
         if covers(wanted, name_of(entry.get("platform"))) and DIGEST.fullmatch(str(entry.get("digest")))
     ]
-    for entry in sorted(fitting, key=lambda entry: name_of(entry["platform"]) != wanted):
-        return {key: entry["platform"][key] for key in PROPERTIES if key in entry["platform"]}, str(entry["digest"])
+    best = min(fitting, key=lambda entry: name_of(entry["platform"]) != wanted, default=None)
+    if best is not None:
+        return {key: best["platform"][key] for key in PROPERTIES if key in best["platform"]}, str(best["digest"])
     found = ", ".join(sorted(filter(None, (name_of(entry.get("platform")) for entry in entries)))[:8])
     raise BadInputError(
         f"the base image has nothing for {wanted}{found and f', but for {found}'}",

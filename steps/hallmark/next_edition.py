@@ -30,8 +30,7 @@ def write(folder: Path, target: Path, *, keys: list[str], files: dict[str, str])
         BadInputError: as :func:`require_new`, or a name is taken.
     """
     before, digest = load_policy(folder), policy_digest(folder)
-    require_new(target, folder)
-    document = _document(folder)
+    document = require_new(target, folder)
     signing = document.setdefault("signing", {})
     signing["publicKeys"] = keys
     signing["trustedPolicies"] = [*before.signing.trusted_policies, digest]
@@ -51,13 +50,16 @@ def write(folder: Path, target: Path, *, keys: list[str], files: dict[str, str])
     return policy_digest(target)
 
 
-def require_new(target: Path, folder: Path) -> None:
+def require_new(target: Path, folder: Path) -> Any:
     """Hold `target` to be a place for the edition after that in `folder`, and that one to have the keys to change.
+
+    Returns the document to edit.
 
     Raises:
         BadInputError: `target` exists or lies in `folder`, there is a private key, or a level above names the keys.
     """
-    if EXTENDS in (document := _document(folder)):
+    document = _yaml().load((folder / FILE_NAME).read_text(encoding="utf-8"))
+    if EXTENDS in document:
         raise BadInputError(
             f"{FILE_NAME} extends {document[EXTENDS]}, whose owners say which keys there are",
             solution=f"have them change signing.publicKeys, and put {policy_digest(folder)} into trustedPolicies",
@@ -66,6 +68,7 @@ def require_new(target: Path, folder: Path) -> None:
     require_public_only(folder)
     if target.exists():
         raise BadInputError(f"{target} exists", solution="give a new folder, and compare it with the old one")
+    return document
 
 
 def _require_same(before: Policy, after: Policy, name: str) -> None:
@@ -74,10 +77,6 @@ def _require_same(before: Policy, after: Policy, name: str) -> None:
     expected = before.model_copy(update={"signing": before.signing.model_copy(update=lists)})
     if expected != after:
         raise BadInputError(f"{name} cannot be edited without changing more", solution="edit `signing` by hand")
-
-
-def _document(folder: Path) -> Any:
-    return _yaml().load((folder / FILE_NAME).read_text(encoding="utf-8"))
 
 
 def _dump(document: Any) -> str:

@@ -124,7 +124,11 @@ def scratch() -> Iterator[Path]:
 def require_public_only(folder: Path) -> None:
     """Raise BadInputError where a file below `folder`, which others will read, holds a private key."""
     for file in sorted(folder.rglob("*")):
-        if file.is_file() and b"PRIVATE KEY-----" in file.read_bytes()[:PEM_BYTES]:
+        if not file.is_file():
+            continue
+        with file.open("rb") as opened:
+            begins = opened.read(PEM_BYTES)
+        if b"PRIVATE KEY-----" in begins:
             raise BadInputError(
                 f"{file} is a private key, and everybody may read this folder",
                 solution="take it out, and make another pair if somebody has had the folder",

@@ -22,7 +22,7 @@ from hallmark.documents.loading import validate
 from hallmark.documents.policy import Policy, policy_digest, policy_nodes
 from hallmark.files import inside
 from hallmark.gate_report import Check, decide
-from hallmark.release import public_keys, transparency_log
+from hallmark.release import transparency_log
 from hallmark.signatures import signers
 from hallmark.signing_keys import require_public_only
 
@@ -88,10 +88,10 @@ def table(keys: list[Key]) -> str:
 def _named(policy: Policy, folder: Path) -> Iterator[Check]:
     """The files that the policy names beside itself, each read as the gate that needs it reads it."""
     require_public_only(folder)
-    keys, everybody = public_keys(policy, folder), signers(policy, folder)
-    if keys:
+    known = signers(policy, folder)
+    if keys := [name for name, one in known.items() if one.public_key]:
         yield Check(name="public keys", passed=True, value=", ".join(keys))
-    if identities := [name for name in everybody if name not in keys]:
+    if identities := [name for name, one in known.items() if one.identity]:
         yield Check(name="identities", passed=True, value=", ".join(identities))
     if (log := transparency_log(policy, folder)) is not None:
         yield Check(name="transparency log", passed=True, value=log.url)

@@ -135,8 +135,8 @@ def run(params: Params, context: Context) -> Outcome:
     vulnerable = _write_vulnerabilities(params.sbom, parts)
     digests |= {"vulnerabilities": vulnerable} if vulnerable else {}
     digests |= {"advisories": scanned.known.database.digest} if scanned.known else {}
-    named = scanned.findings
-    found = baseline.apply(named, accepted, today) if accepted else Sorted(counting=named, accepted={})
+    findings = scanned.findings
+    found = baseline.apply(findings, accepted, today) if accepted else Sorted(counting=findings, accepted={})
     versions = _versions(scanned)
     sarif = to_sarif([*found.counting, *found.accepted], versions, found.accepted)
     write_text(context.report_dir / SARIF, sarif)
